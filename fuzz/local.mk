@@ -1,0 +1,12 @@
+# A target per parser. With --enable-fuzz (CC=clang) libFuzzer drives them; otherwise they replay fuzz/corpus/NAME.
+# To add one: a file fuzz_NAME.c, a corpus, and four lines here.
+FUZZ_TARGETS =
+check_PROGRAMS += $(FUZZ_TARGETS)
+if FUZZ
+FUZZ_DRIVER =
+FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+FUZZ_DRIVER = fuzz/replay.c
+FUZZ_LDFLAGS = $(AM_LDFLAGS)
+TESTS += $(FUZZ_TARGETS)
+endif

@@ -1,0 +1,53 @@
+#include "lib/base/refusal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *sentence, *hint;
+} refusals[REFUSAL_CODE_COUNT] = {
+#define X(code, name_text, sentence_text, hint_text)                                               \
+    [REFUSAL_##code] = {name_text, sentence_text, hint_text},
+    REFUSAL_LIST(X)
+#undef X
+};
+
+const char *refusal_name(enum refusal_code code)
+{
+    return (unsigned)code < REFUSAL_CODE_COUNT ? refusals[code].name : "unknown";
+}
+
+const char *refusal_sentence(enum refusal_code code)
+{
+    return (unsigned)code < REFUSAL_CODE_COUNT ? refusals[code].sentence
+                                               : "refused for a reason this version does not know";
+}
+
+const char *refusal_hint(enum refusal_code code)
+{
+    return (unsigned)code < REFUSAL_CODE_COUNT ? refusals[code].hint : "";
+}
+
+enum refusal_code refusal_of_name(const char *name)
+{
+    for (unsigned code = 0; code < REFUSAL_CODE_COUNT; code++) {
+        if (strcmp(refusals[code].name, name) == 0) {
+            return (enum refusal_code)code;
+        }
+    }
+    return REFUSAL_CODE_COUNT;
+}
+
+enum status refuse(struct refusal *ret_refusal, enum refusal_code code, const char *format, ...)
+{
+    va_list arguments;
+
+    if (ret_refusal) {
+        ret_refusal->code = code;
+        va_start(arguments, format);
+        (void)vsnprintf(ret_refusal->detail, sizeof ret_refusal->detail, format, arguments);
+        va_end(arguments);
+    }
+    return STATUS_REFUSED;
+}
