@@ -1,1 +1,1 @@
-# lib/tpm
+# The TPM, behind one header: the only folder that knows tss2.
