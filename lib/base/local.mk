@@ -5,6 +5,7 @@ lib_base_libbase_a_SOURCES = \
 	%D%/canonical.c %D%/canonical.h \
 	%D%/log.c %D%/log.h \
 	%D%/merkle.c %D%/merkle.h \
+	%D%/protobuf.c %D%/protobuf.h \
 	%D%/refusal.c %D%/refusal.h \
 	%D%/secret.c %D%/secret.h \
 	%D%/sha256.c %D%/sha256.h \

@@ -1,0 +1,31 @@
+/* Between protobuf-c's bytes and ours. */
+#ifndef TCCP_BASE_PROTOBUF_H
+#define TCCP_BASE_PROTOBUF_H
+
+#include "lib/base/bytes.h"
+
+#include <protobuf-c/protobuf-c.h>
+
+static inline struct view protobuf_view(ProtobufCBinaryData data)
+{
+    return (struct view){data.data, data.len};
+}
+
+/* For filling a message that is packed next: protobuf-c does not write to it, but has no const. */
+static inline ProtobufCBinaryData protobuf_data(struct view view)
+{
+    return (ProtobufCBinaryData){.len = view.size, .data = (uint8_t *)(uintptr_t)view.data};
+}
+
+/* Serialises a message. STATUS_TOO_LARGE above size_max. */
+WARN_UNUSED enum status protobuf_pack(const ProtobufCMessage *message, size_t size_max,
+                                      struct bytes *ret_bytes);
+
+/*
+ * Parses a message of at most size_max bytes; NULL when it is larger or malformed. The caller frees
+ * it with the message's own `..__free_unpacked(message, NULL)`.
+ */
+ProtobufCMessage *protobuf_unpack(const ProtobufCMessageDescriptor *descriptor, struct view bytes,
+                                  size_t size_max);
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * Registration: mutual attestation between a host and the coordinator (docs/PROTOCOL.md, section 3;
+ * TCCP protocol 1).
+ *
+ * The attester is a compute node, or a member that joins the coordinator; the verifier is the
+ * member that serves it. Both sides are here, step by step, without sockets, clocks or randomness:
+ * what they need is an argument, and what must be done outside (a quote, an activation, a commit)
+ * lies between two steps.
+ *
+ *     attester                                   verifier
+ *     attester_begin    -- RegisterHello ------> verifier_hello      (then: one quote for all who
+ * wait) attester_challenge <-- RegisterChallenge - verifier_challenge (TPM: activate, quote)
+ *     attester_evidence -- RegisterEvidence ---> verifier_evidence   (then: commit)
+ *     attester_accepted <-- RegisterAccepted --- verifier_accept
+ *
+ * Every step may be called once, in this order; another order is refused (out-of-order). After a
+ * refusal a session is dead. A session belongs to one TLS connection: the exporter value binds
+ * everything to it, so that evidence cannot be relayed from another connection.
+ */
+#ifndef TCCP_PROTOCOL_REGISTRATION_H
+#define TCCP_PROTOCOL_REGISTRATION_H
+
+#include "lib/attest/appraisal.h"
+#include "lib/base/canonical.h"
+#include "lib/base/refusal.h"
+#include "lib/base/secret.h"
+#include "lib/crypto/hpke.h"
+#include "lib/crypto/keys.h"
+#include "lib/perimeter/bundle.h"
+
+enum {
+    PROTOCOL_VERSION = 1,
+    NONCE_SIZE = 32,
+    CREDENTIAL_SECRET_SIZE = 32,
+    EXPORTER_SIZE = 32,
+    /* A challenge carries the bundle and the member's logs; evidence carries the host's. */
+    REGISTRATION_MESSAGE_SIZE_MAX = 4 << 20,
+};
+
+/* Label of the TLS exporter (RFC 8446, section 7.5) that binds evidence to its connection. */
+#define EXPORTER_LABEL "EXPORTER-tccp-attest"
+
+enum attester_role { ATTESTER_NODE, ATTESTER_MEMBER };
+
+/* What both sides know of the TLS connection they speak over. */
+struct channel {
+    uint8_t exporter[EXPORTER_SIZE];
+    struct digest server_certificate; /* SHA-256 of the serving member's certificate, DER. */
+};
+
+/* --- attester
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+/* All views must outlive the session. */
+struct attester_config {
+    enum attester_role role;
+    struct digest perimeter_id;     /* pinned by the host's configuration */
+    struct perimeter_memory memory; /* highest epoch and manifest version seen before */
+    struct channel channel;
+    struct view tc_sign; /* key under which the TLS layer verified the member's certificate */
+    struct view ek_certificate, ek_public, ak_public;
+    const struct private_key *tk_sign;
+    uint8_t tk_kem[HPKE_POINT_SIZE];
+    uint8_t nonce[NONCE_SIZE]; /* fresh */
+    uint64_t now_s;            /* wall clock, for the validity of documents */
+};
+
+/* What the host's TPM must do before the next step. Views stay valid as long as the session. */
+struct attester_task {
+    struct view credential_blob, credential_secret; /* for ActivateCredential */
+    struct digest qualifying;                       /* for the quote */
+    uint32_t pcr_mask;
+    bool needs_event_log, needs_ima_log;
+};
+
+/* What came of it. */
+struct attester_result {
+    struct view activated; /* secret */
+    struct view quote, signature, pcr_values, event_log, ima_log;
+};
+
+struct registration {
+    uint64_t id;
+    uint64_t lease_ms;
+    struct bytes certificate, ca_certificate; /* DER */
+    struct bytes sealed_seed;                 /* members only */
+    uint64_t raft_id;                         /* members only */
+};
+void registration_free(struct registration *registration);
+DEFINE_OWN_VALUE(registration, registration_free)
+
+struct attester;
+WARN_UNUSED enum status attester_new(const struct attester_config *config,
+                                     struct attester **ret_attester);
+void attester_free(struct attester *attester);
+DEFINE_OWN_POINTER(attester, attester_free)
+
+/* Message 1. */
+WARN_UNUSED enum status attester_begin(struct attester *attester, struct bytes *ret_hello);
+
+/*
+ * Message 2: appraises the coordinator before anything more is said to it. Refused unless the
+ * bundle belongs to the pinned perimeter, is valid and not older than what was seen, the
+ * coordinator's key is the endorsed one, and a quote by a member that the manifest names, under the
+ * manifest's policy for members, covers this very challenge.
+ */
+WARN_UNUSED enum status attester_challenge(struct attester *attester, struct view challenge,
+                                           struct attester_task *ret_task,
+                                           struct refusal *ret_refusal);
+
+/* Message 3. */
+WARN_UNUSED enum status attester_evidence(struct attester *attester,
+                                          const struct attester_result *result,
+                                          struct bytes *ret_evidence);
+
+/* Message 4. Refused unless the certificate is for our key, our role and the registration it names.
+ */
+WARN_UNUSED enum status attester_accepted(struct attester *attester, struct view accepted,
+                                          struct registration *ret_registration,
+                                          struct refusal *ret_refusal);
+
+/* What was checked in message 2: for remembering, and for the logs. Valid after
+ * attester_challenge(). */
+const struct bundle *attester_bundle(const struct attester *attester);
+
+/* --- verifier
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+/* All pointers must outlive the session, or the next call of its owner with new ones. */
+struct verifier_config {
+    const struct bundle *bundle; /* what is in force */
+    struct view bundle_bytes;    /* the same, serialised */
+    struct channel channel;
+    uint8_t nonce[NONCE_SIZE];                         /* fresh */
+    uint8_t credential_secret[CREDENTIAL_SECRET_SIZE]; /* fresh, secret: wiped with the session */
+    uint64_t now_s;
+};
+
+/* The coordinator's own evidence, one quote for a batch of challenges. */
+struct coordinator_evidence {
+    struct evidence_view evidence;
+    uint64_t leaf_index, leaf_count;
+    struct merkle_proof proof;
+};
+
+/* What the commit of a registration needs. Views stay valid as long as the session. */
+struct registration_facts {
+    enum attester_role role;
+    const char *name; /* of the node or member in the manifest */
+    struct view ek_name, ak_name;
+    struct view tk_sign; /* SubjectPublicKeyInfo */
+    uint8_t tk_kem[HPKE_POINT_SIZE];
+    struct appraisal appraisal;
+    uint64_t manifest_version, epoch;
+    struct digest policy_digest;
+};
+
+struct verifier;
+WARN_UNUSED enum status verifier_new(const struct verifier_config *config,
+                                     struct verifier **ret_verifier);
+void verifier_free(struct verifier *verifier);
+DEFINE_OWN_POINTER(verifier, verifier_free)
+
+/*
+ * Message 1: everything that needs no quote is checked here. Yields the leaf of this challenge; the
+ * caller makes a Merkle tree (merkle.h) of all leaves that wait, and one quote over its root with
+ * coordinator_qualifying().
+ */
+WARN_UNUSED enum status verifier_hello(struct verifier *verifier, struct view hello,
+                                       struct digest *ret_leaf, struct refusal *ret_refusal);
+struct digest coordinator_qualifying(const struct scope *scope, const struct digest *root);
+
+/* Message 2. */
+WARN_UNUSED enum status verifier_challenge(struct verifier *verifier,
+                                           const struct coordinator_evidence *evidence,
+                                           struct bytes *ret_challenge);
+
+/* Message 3: appraises the host. On STATUS_OK the facts may be proposed; nothing is granted before
+ * they are committed. */
+WARN_UNUSED enum status verifier_evidence(struct verifier *verifier, struct view evidence,
+                                          struct registration_facts *ret_facts,
+                                          struct refusal *ret_refusal);
+
+/* Message 4, after the commit. */
+WARN_UNUSED enum status verifier_accept(struct verifier *verifier,
+                                        const struct registration *registration,
+                                        struct bytes *ret_accepted);
+
+#endif
