@@ -1,0 +1,91 @@
+/*
+ * Appraisal: is what a TPM says of its host acceptable? The checks are numbered and ordered as in
+ * docs/APPRAISAL.md; check 1 (the nonce is ours, fresh and bound to the session) and check 4
+ * (credential activation) belong to the protocol that calls this.
+ */
+#ifndef TCCP_ATTEST_APPRAISAL_H
+#define TCCP_ATTEST_APPRAISAL_H
+
+#include "lib/attest/ima.h"
+#include "lib/attest/pcr_policy.h"
+#include "lib/attest/tpm_structures.h"
+
+/* Evidence as it came (proto Evidence); nothing in it is believed. Views are empty where a field
+ * is.
+ */
+struct evidence_view {
+    struct view ek_certificate; /* DER */
+    struct view ek_public;      /* TPMT_PUBLIC */
+    struct view ak_public;      /* TPMT_PUBLIC */
+    struct view quote;          /* TPMS_ATTEST */
+    struct view signature;      /* TPMT_SIGNATURE */
+    struct view event_log;      /* TCG, crypto-agile */
+    struct view ima_log;        /* binary_runtime_measurements after the entries of `previous` */
+    struct view pcr_values;     /* 32 bytes each, ascending over the quoted PCRs */
+};
+
+/* One boot of one TPM, as far as it was appraised: what a renewal continues from. */
+struct boot_state {
+    uint32_t reset_count, restart_count;
+    uint64_t clock_ms; /* of the TPM, at the quote */
+    uint64_t firmware; /* firmwareVersion of the TPM */
+    struct ima_state ima;
+};
+
+/* How the AK is known to lie in the right TPM. */
+enum ak_trust {
+    /* Check 2 in full: certificate, template and public area of the EK. The caller proves by
+     * credential activation that the AK lies beside it. */
+    AK_TRUST_BY_EK,
+    /* The AK is expected_ak, named in the manifest or activated at an earlier registration: the EK
+     * fields of the evidence are not read. */
+    AK_TRUST_BY_NAME,
+};
+
+struct appraisal_inputs {
+    const struct pcr_policy *policy;
+    struct view qualifying; /* the extraData that the quote must carry; not empty */
+    enum ak_trust ak_trust;
+    /* With AK_TRUST_BY_EK: CAs of TPM manufacturers, DER. */
+    const struct view *cas;
+    size_t ca_count;
+    /* Names that the keys must have; NULL where any will do. expected_ak is required with
+     * AK_TRUST_BY_NAME, and expected_ek, from the manifest, should be given with AK_TRUST_BY_EK. */
+    const struct tpm_name *expected_ek, *expected_ak;
+    /* The state that the last accepted appraisal of this registration left; NULL at a registration.
+     */
+    const struct boot_state *previous;
+    uint64_t now_s; /* seconds since 1970 */
+};
+
+struct appraisal {
+    struct tpm_name ek_name; /* empty with AK_TRUST_BY_NAME */
+    struct tpm_name ak_name;
+    struct boot_state boot;
+    struct digest pcr_digest; /* quoted */
+    struct pcr_bank pcrs;     /* quoted values */
+};
+
+/*
+ * STATUS_OK and *ret_appraisal when all holds; STATUS_REFUSED and *ret_refusal at the first check
+ * that does not:
+ *
+ *  2. EK: certificate and template (ek_certificate.h), expected name: EK_NOT_IN_MANIFEST
+ *  3. AK: attributes (attestation_key.h), expected name: AK_NAME
+ *  5.-7. quote (quote.h) over exactly pcr_policy_mask()
+ *  8. same boot as `previous`: RESET, CLOCK
+ *  9.-10. the values hash to the quote's pcrDigest (QUOTE_DIGEST); the event log and IMA log, where
+ *     the policy needs them, replay to them (EVENT_LOG, IMA_LOG, QUOTE_DIGEST). With an event log,
+ *     PCRs 0 to 7 and every other PCR that it extends (but 10) must have the replayed value
+ *  13. the first IMA entry is the boot_aggregate of PCRs 0 to 9, where those are quoted (IMA_LOG)
+ *  16. no IMA violation (IMA_LOG)
+ *  then the values of the policy: PCR_NOT_ALLOWED
+ *
+ * A log that the policy does not need is not read. STATUS_CRYPTO and STATUS_NO_MEMORY are our own
+ * trouble and say nothing about the evidence.
+ */
+WARN_UNUSED enum status appraisal_run(const struct evidence_view *evidence,
+                                      const struct appraisal_inputs *inputs,
+                                      struct appraisal *ret_appraisal, struct refusal *ret_refusal);
+
+#endif
