@@ -128,8 +128,8 @@ void merkle_consistency_proof(const struct digest *leaf_hashes, size_t count, si
     }
 }
 
-bool merkle_inclusion_holds(const struct digest *leaf_hash, uint64_t index, uint64_t size,
-                            const struct merkle_proof *proof, const struct digest *root)
+bool merkle_inclusion_root(const struct digest *leaf_hash, uint64_t index, uint64_t size,
+                           const struct merkle_proof *proof, struct digest *ret_root)
 {
     struct digest hash = *leaf_hash;
     uint64_t node = index, last = size - 1;
@@ -153,7 +153,17 @@ bool merkle_inclusion_holds(const struct digest *leaf_hash, uint64_t index, uint
         node >>= 1;
         last >>= 1;
     }
-    return last == 0 && digest_equal(&hash, root);
+    *ret_root = hash;
+    return last == 0;
+}
+
+bool merkle_inclusion_holds(const struct digest *leaf_hash, uint64_t index, uint64_t size,
+                            const struct merkle_proof *proof, const struct digest *root)
+{
+    struct digest reached;
+
+    return merkle_inclusion_root(leaf_hash, index, size, proof, &reached) &&
+           digest_equal(&reached, root);
 }
 
 bool merkle_consistency_holds(uint64_t old_size, const struct digest *old_root, uint64_t size,

@@ -41,7 +41,12 @@ void merkle_inclusion_proof(const struct digest *leaf_hashes, size_t count, size
 void merkle_consistency_proof(const struct digest *leaf_hashes, size_t count, size_t old_count,
                               struct merkle_proof *ret_proof);
 
-/* Section 2.1.3.2. */
+/*
+ * The root to which a leaf and its proof lead (section 2.1.3.2). False when the proof does not fit
+ * the tree's shape; whether the root is the right one is for the caller to check.
+ */
+bool merkle_inclusion_root(const struct digest *leaf_hash, uint64_t index, uint64_t size,
+                           const struct merkle_proof *proof, struct digest *ret_root);
 bool merkle_inclusion_holds(const struct digest *leaf_hash, uint64_t index, uint64_t size,
                             const struct merkle_proof *proof, const struct digest *root);
 /* Section 2.1.4.2. */
