@@ -1,0 +1,144 @@
+/*
+ * The manifest: what belongs to a perimeter (docs/PROTOCOL.md, section 1). Members of the
+ * coordinator, nodes, first operators, manufacturers' CAs, appraisal policies.
+ *
+ * Once parsed it is complete, bounded and consistent: names and TPMs are unique, every policy that
+ * is named exists, every value has its size. Nobody has to check again.
+ */
+#ifndef TCCP_PERIMETER_MANIFEST_H
+#define TCCP_PERIMETER_MANIFEST_H
+
+#include "lib/attest/pcr_policy.h"
+#include "lib/base/canonical.h"
+#include "lib/base/refusal.h"
+#include "lib/perimeter/memory.h"
+#include "lib/perimeter/root.h"
+#include "lib/perimeter/signed_document.h"
+
+enum {
+    MANIFEST_FORMAT = 1,
+    MANIFEST_SIZE_MAX = DOCUMENT_SIZE_MAX,
+    MANIFEST_MEMBER_COUNT_MAX = 9,
+    MANIFEST_NODE_COUNT_MAX = 10000,
+    MANIFEST_OPERATOR_COUNT_MAX = 256,
+    MANIFEST_CA_COUNT_MAX = 128,
+    MANIFEST_CA_SIZE_MAX = 8192,
+    MANIFEST_POLICY_COUNT_MAX = 64,
+    MANIFEST_ATTRIBUTE_COUNT_MAX = 16, /* a node */
+    MANIFEST_NAME_LENGTH_MAX = 63,
+    MANIFEST_VALUE_LENGTH_MAX = 63, /* of an attribute */
+    MANIFEST_ADDRESS_LENGTH_MAX = 255,
+    TPM_NAME_SIZE_MAX = 2 + 48, /* nameAlg, SHA-256 or SHA-384 digest */
+    LEASE_MIN_S = 5,
+    LEASE_MAX_S = 3600,
+    LEASE_DEFAULT_S = 30,
+};
+
+struct manifest_attribute {
+    const char *key, *value;
+};
+
+struct manifest_member {
+    const char *name;
+    struct view ek_name, ak_name;       /* TPM names */
+    const char *address, *raft_address; /* host:port; an IPv6 host in brackets */
+};
+
+struct manifest_node {
+    const char *name;
+    struct view ek_name;
+    const struct pcr_policy *policy;
+    size_t attribute_count;
+    const struct manifest_attribute *attributes; /* sorted by key, keys unique */
+};
+
+enum operator_role { OPERATOR_ROLE_OPERATOR, OPERATOR_ROLE_AUDITOR };
+const char *operator_role_name(enum operator_role role);
+
+struct manifest_operator {
+    const char *name;
+    enum operator_role role;
+    struct view key; /* SubjectPublicKeyInfo, DER */
+    struct digest key_id;
+};
+
+/* All that it points to belongs to it. */
+struct manifest {
+    struct bytes bytes;   /* exactly as signed */
+    struct digest digest; /* SHA-256 of them */
+    struct digest perimeter_id;
+    uint64_t version;
+    uint64_t epoch;
+    uint64_t not_before_s, not_after_s;
+    uint32_t lease_s;
+    bool development; /* its PCRs protect nothing; every status and proof says so */
+    size_t member_count;
+    struct manifest_member *members;
+    const struct pcr_policy *member_policy;
+    size_t node_count;
+    struct manifest_node *nodes;
+    size_t operator_count;
+    struct manifest_operator *operators;
+    size_t ca_count;
+    struct view *cas; /* DER certificates */
+    size_t policy_count;
+    struct pcr_policy *policies;
+    struct manifest_private *private; /* indexes and memory */
+};
+void manifest_free(struct manifest *manifest);
+DEFINE_OWN_POINTER(manifest, manifest_free)
+
+/*
+ * Parses the bytes of a PerimeterManifest. STATUS_REFUSED (malformed, too-large, policy-missing;
+ * the detail names the entry) unless it is in its one encoding and
+ *  - format, version >= 1, epoch >= 1, not_before < not_after, LEASE_MIN_S <= lease <= LEASE_MAX_S;
+ *  - at least one member; counts within the limits above;
+ *  - names of letters, digits, '-', '_', '.', beginning with a letter or digit; unique over members
+ *    and nodes together, over operators, over policies; EK names unique over members and nodes
+ *    together, AK names and addresses over members, keys over operators;
+ *  - every policy named exists; PCRs below 24, ascending, each with at least one value of 32 bytes.
+ */
+WARN_UNUSED enum status manifest_parse(struct view bytes, struct manifest **ret_manifest,
+                                       struct refusal *ret_refusal);
+
+/* What a manifest is held against. */
+struct manifest_expectation {
+    const struct perimeter_root *root;
+    /* Of the one in force; 0 where there is none. With `may_be_same` the same version is accepted
+     * (showing again what is in force), else it has to be greater. */
+    uint64_t version, epoch;
+    bool may_be_same;
+    bool tolerate_expired; /* see struct bundle_expectation */
+    uint64_t now_s;
+};
+
+/*
+ * Parses and verifies a signed manifest. Refused: what manifest_parse() and signed_document_check()
+ * refuse, and wrong-perimeter, old-version, old-epoch, not-yet-valid, manifest-expired.
+ */
+WARN_UNUSED enum status manifest_check(const Tccp__SignedDocument *document,
+                                       const struct manifest_expectation *expectation,
+                                       struct manifest **ret_manifest, struct refusal *ret_refusal);
+
+/* Look-ups; NULL where there is none. Nodes in O(log n). */
+const struct manifest_member *manifest_member_by_ek(const struct manifest *manifest,
+                                                    struct view ek_name);
+const struct manifest_member *manifest_member_by_ak(const struct manifest *manifest,
+                                                    struct view ak_name);
+const struct manifest_member *manifest_member_by_name(const struct manifest *manifest,
+                                                      const char *name);
+const struct manifest_node *manifest_node_by_ek(const struct manifest *manifest,
+                                                struct view ek_name);
+const struct manifest_node *manifest_node_by_name(const struct manifest *manifest,
+                                                  const char *name);
+const struct manifest_operator *manifest_operator_by_key(const struct manifest *manifest,
+                                                         const struct digest *key_id);
+const struct pcr_policy *manifest_policy(const struct manifest *manifest, const char *name);
+/* Of a node's attributes, or NULL. */
+const char *manifest_node_attribute(const struct manifest_node *node, const char *key);
+
+/* A name as it may stand in a manifest: 1 to MANIFEST_NAME_LENGTH_MAX characters, see
+ * manifest_parse(). */
+bool manifest_name_is_valid(const char *name);
+
+#endif

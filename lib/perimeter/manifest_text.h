@@ -1,0 +1,64 @@
+/*
+ * The text form of a manifest: what people write, review and put under version control. One text
+ * compiles to one sequence of bytes, and those are what is signed (docs/MANIFEST.md).
+ *
+ *     # a comment
+ *     manifest {
+ *         perimeter = tccp1-...
+ *         version = 1
+ *         epoch = 1
+ *         not_before = 2026-01-01T00:00:00Z
+ *         not_after = 2027-01-01T00:00:00Z
+ *         lease = 30s
+ *         member_policy = coordinator
+ *     }
+ *     member tc1 {
+ *         ek = 000b...
+ *         ak = 000b...
+ *         address = tc1.example:7001
+ *         raft_address = tc1.example:7002
+ *     }
+ *     node n1 {
+ *         ek = 000b...
+ *         policy = compute
+ *         attribute zone = a
+ *     }
+ *     operator alice {
+ *         role = operator
+ *         key = <base64 of the SubjectPublicKeyInfo>
+ *     }
+ *     manufacturer_ca <base64 of the DER certificate>
+ *     policy compute {
+ *         pcr 0 = <hex>
+ *         pcr 0 = <hex>     # another allowed value
+ *         needs_event_log = no
+ *     }
+ *
+ * One statement a line; blanks around words do not matter; a comment runs from '#' to the end of
+ * the line. Unknown sections and keys, a key given twice, a missing key and a wrong value are
+ * errors with line and column.
+ */
+#ifndef TCCP_PERIMETER_MANIFEST_TEXT_H
+#define TCCP_PERIMETER_MANIFEST_TEXT_H
+
+#include "lib/perimeter/manifest.h"
+
+enum {
+    MANIFEST_TEXT_SIZE_MAX = 8 << 20,
+    MANIFEST_TEXT_LINE_MAX = 16 * 1024, /* bytes: a CA certificate stands on one line */
+};
+
+struct text_error {
+    unsigned line, column; /* from 1; 0 where the text as a whole is meant */
+    char message[200];
+};
+
+/* Compiles the text into the bytes of a PerimeterManifest, which manifest_parse() accepts.
+ * STATUS_MALFORMED with *ret_error filled in. */
+WARN_UNUSED enum status manifest_text_compile(struct view text, struct bytes *ret_bytes,
+                                              struct text_error *ret_error);
+
+/* The text of a manifest: compiling it yields the same bytes again. */
+WARN_UNUSED enum status manifest_print(const struct manifest *manifest, struct bytes *ret_text);
+
+#endif
