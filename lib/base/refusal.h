@@ -35,6 +35,10 @@
     X(OLD_VERSION, "old-version", "the manifest is not newer than the one in force",               \
       "raise `version` in the manifest")                                                           \
     X(OLD_EPOCH, "old-epoch", "the epoch is older than one seen before", "")                       \
+    X(OLD_SUCCESSION, "old-succession", "the perimeter's keys are older than those seen before",   \
+      "")                                                                                          \
+    X(EPOCH_MISMATCH, "epoch-mismatch", "the documents are of different epochs",                   \
+      "apply a manifest and an endorsement of one epoch together")                                 \
     X(MANIFEST_EXPIRED, "manifest-expired", "the manifest has expired",                            \
       "sign and apply a new manifest")                                                             \
     X(NOT_YET_VALID, "not-yet-valid", "the document is not valid yet",                             \

@@ -16,7 +16,6 @@
 enum {
     ENDORSEMENT_SIZE_MAX = 4096,
     ENDORSEMENT_VALIDITY_MAX_S = 30 * 24 * 3600,
-    ENDORSEMENT_KEM_SIZE = 65, /* uncompressed P-256 point */
     /* With the member's logs. */
     ENDORSEMENT_REQUEST_SIZE_MAX = 4 << 20,
 };
@@ -26,7 +25,7 @@ struct endorsement {
     struct digest perimeter_id;
     uint64_t epoch;
     struct perimeter_key tc_sign; /* P-256 */
-    uint8_t tc_kem[ENDORSEMENT_KEM_SIZE];
+    uint8_t tc_kem[P256_POINT_SIZE];
     uint64_t not_before_s, not_after_s;
 };
 

@@ -9,6 +9,7 @@
 #define TCCP_PERIMETER_MANIFEST_H
 
 #include "lib/attest/pcr_policy.h"
+#include "lib/attest/tpm_structures.h"
 #include "lib/base/canonical.h"
 #include "lib/base/refusal.h"
 #include "lib/perimeter/memory.h"
@@ -28,7 +29,6 @@ enum {
     MANIFEST_NAME_LENGTH_MAX = 63,
     MANIFEST_VALUE_LENGTH_MAX = 63, /* of an attribute */
     MANIFEST_ADDRESS_LENGTH_MAX = 255,
-    TPM_NAME_SIZE_MAX = 2 + 48, /* nameAlg, SHA-256 or SHA-384 digest */
     LEASE_MIN_S = 5,
     LEASE_MAX_S = 3600,
     LEASE_DEFAULT_S = 30,
@@ -40,14 +40,20 @@ struct manifest_attribute {
 
 struct manifest_member {
     const char *name;
-    struct view ek_name, ak_name;       /* TPM names */
+    struct tpm_name ek_name, ak_name;
     const char *address, *raft_address; /* host:port; an IPv6 host in brackets */
+};
+
+struct manifest_policy {
+    const char *name;
+    struct digest digest; /* SHA-256 of its PcrPolicy's bytes */
+    struct pcr_policy pcrs;
 };
 
 struct manifest_node {
     const char *name;
-    struct view ek_name;
-    const struct pcr_policy *policy;
+    struct tpm_name ek_name;
+    const struct manifest_policy *policy;
     size_t attribute_count;
     const struct manifest_attribute *attributes; /* sorted by key, keys unique */
 };
@@ -74,7 +80,7 @@ struct manifest {
     bool development; /* its PCRs protect nothing; every status and proof says so */
     size_t member_count;
     struct manifest_member *members;
-    const struct pcr_policy *member_policy;
+    const struct manifest_policy *member_policy;
     size_t node_count;
     struct manifest_node *nodes;
     size_t operator_count;
@@ -82,7 +88,7 @@ struct manifest {
     size_t ca_count;
     struct view *cas; /* DER certificates */
     size_t policy_count;
-    struct pcr_policy *policies;
+    struct manifest_policy *policies;
     struct manifest_private *private; /* indexes and memory */
 };
 void manifest_free(struct manifest *manifest);
@@ -133,7 +139,8 @@ const struct manifest_node *manifest_node_by_name(const struct manifest *manifes
                                                   const char *name);
 const struct manifest_operator *manifest_operator_by_key(const struct manifest *manifest,
                                                          const struct digest *key_id);
-const struct pcr_policy *manifest_policy(const struct manifest *manifest, const char *name);
+const struct manifest_policy *manifest_policy_by_name(const struct manifest *manifest,
+                                                      const char *name);
 /* Of a node's attributes, or NULL. */
 const char *manifest_node_attribute(const struct manifest_node *node, const char *key);
 

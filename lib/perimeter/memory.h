@@ -6,6 +6,7 @@
 #ifndef TCCP_PERIMETER_MEMORY_H
 #define TCCP_PERIMETER_MEMORY_H
 
+#include "lib/base/bytes.h"
 #include "lib/base/refusal.h"
 
 /* All zeroes: nothing was seen yet. */

@@ -19,8 +19,7 @@
 
 enum {
     PERIMETER_KEY_COUNT_MAX = 16,
-    PERIMETER_KEY_SIZE_MAX = 128, /* SubjectPublicKeyInfo: P-256 has 91 bytes, Ed25519 44 */
-    PERIMETER_NAME_SIZE = 64,     /* with the NUL */
+    PERIMETER_NAME_SIZE = 64, /* with the NUL */
     PERIMETER_SALT_SIZE = 16,
     PERIMETER_ROOT_SIZE_MAX = 4096,
     SUCCESSION_SIZE_MAX = 4096,
@@ -40,7 +39,7 @@ WARN_UNUSED enum status perimeter_id_parse(const char *text, struct digest *ret_
 struct perimeter_key {
     struct digest id;
     size_t size;
-    uint8_t spki[PERIMETER_KEY_SIZE_MAX]; /* DER */
+    uint8_t spki[SPKI_SIZE_MAX]; /* DER */
 };
 static inline struct view perimeter_key_view(const struct perimeter_key *key)
 {

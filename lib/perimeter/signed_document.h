@@ -14,7 +14,7 @@
 
 #include "lib/base/canonical.h"
 #include "lib/base/refusal.h"
-#include "lib/crypto/keys.h"
+#include "lib/crypto/sign.h"
 
 #include "proto/perimeter.pb-c.h"
 
@@ -24,7 +24,6 @@ enum document_kind { DOCUMENT_MANIFEST, DOCUMENT_ENDORSEMENT, DOCUMENT_SUCCESSIO
 
 enum {
     DOCUMENT_SIGNATURE_COUNT_MAX = 32,
-    DOCUMENT_SIGNATURE_SIZE_MAX = 128,
     /* The largest document is a manifest; a raft entry (1 MiB) has to hold it with its signatures.
      */
     DOCUMENT_SIZE_MAX = 960 * 1024,
