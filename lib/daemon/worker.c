@@ -1,0 +1,201 @@
+#include "lib/daemon/worker.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <uv.h>
+
+struct job {
+    struct job *next;
+    void (*work)(void *argument);
+    void (*done)(void *argument);
+    void *argument;
+};
+
+/* First in, first out. */
+struct job_queue {
+    struct job *first, **end;
+};
+
+struct worker {
+    uv_async_t finished_signal;
+    uv_mutex_t mutex; /* over waiting, finished and stopping */
+    uv_cond_t wake;
+    struct job_queue waiting, finished;
+    bool stopping;
+    unsigned thread_count;
+    uv_thread_t threads[WORKER_THREAD_MAX];
+    size_t load, queue_max; /* the loop's own */
+};
+
+static void queue_init(struct job_queue *queue)
+{
+    queue->first = NULL;
+    queue->end = &queue->first;
+}
+
+static void queue_push(struct job_queue *queue, struct job *job)
+{
+    job->next = NULL;
+    *queue->end = job;
+    queue->end = &job->next;
+}
+
+static struct job *queue_pop(struct job_queue *queue)
+{
+    struct job *job = queue->first;
+
+    if (job) {
+        queue->first = job->next;
+        if (!queue->first) {
+            queue->end = &queue->first;
+        }
+    }
+    return job;
+}
+
+static void thread_main(void *argument)
+{
+    struct worker *worker = argument;
+
+    uv_mutex_lock(&worker->mutex);
+    for (;;) {
+        struct job *job;
+
+        while (!worker->stopping && !worker->waiting.first) {
+            uv_cond_wait(&worker->wake, &worker->mutex);
+        }
+        if (worker->stopping) {
+            break;
+        }
+        job = queue_pop(&worker->waiting);
+        uv_mutex_unlock(&worker->mutex);
+        job->work(job->argument);
+        uv_mutex_lock(&worker->mutex);
+        queue_push(&worker->finished, job);
+        (void)uv_async_send(&worker->finished_signal);
+    }
+    uv_mutex_unlock(&worker->mutex);
+}
+
+/* Takes all that is finished in one go, so that done() may submit again without the lock held. */
+static void finish_jobs(struct worker *worker)
+{
+    struct job *job;
+
+    uv_mutex_lock(&worker->mutex);
+    job = worker->finished.first;
+    queue_init(&worker->finished);
+    uv_mutex_unlock(&worker->mutex);
+    while (job) {
+        struct job *next = job->next;
+
+        worker->load--;
+        job->done(job->argument);
+        free(job);
+        job = next;
+    }
+}
+
+static void on_finished(uv_async_t *async)
+{
+    finish_jobs(async->data);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void stop_threads(struct worker *worker)
+{
+    uv_mutex_lock(&worker->mutex);
+    worker->stopping = true;
+    uv_cond_broadcast(&worker->wake);
+    uv_mutex_unlock(&worker->mutex);
+    for (unsigned i = 0; i < worker->thread_count; i++) {
+        (void)uv_thread_join(&worker->threads[i]);
+    }
+}
+
+enum status worker_open(struct uv_loop_s *loop, unsigned thread_count, size_t queue_max,
+                        struct worker **ret_worker)
+{
+    struct worker *worker;
+
+    ASSERT(thread_count > 0 && thread_count <= WORKER_THREAD_MAX);
+    worker = calloc(1, sizeof *worker);
+    if (!worker) {
+        return STATUS_NO_MEMORY;
+    }
+    queue_init(&worker->waiting);
+    queue_init(&worker->finished);
+    worker->queue_max = queue_max;
+    worker->finished_signal.data = worker;
+    if (uv_mutex_init(&worker->mutex) != 0) {
+        free(worker);
+        return STATUS_IO;
+    }
+    if (uv_cond_init(&worker->wake) != 0) {
+        uv_mutex_destroy(&worker->mutex);
+        free(worker);
+        return STATUS_IO;
+    }
+    if (uv_async_init(loop, &worker->finished_signal, on_finished) != 0) {
+        uv_cond_destroy(&worker->wake);
+        uv_mutex_destroy(&worker->mutex);
+        free(worker);
+        return STATUS_IO;
+    }
+    while (worker->thread_count < thread_count) {
+        if (uv_thread_create(&worker->threads[worker->thread_count], thread_main, worker) != 0) {
+            worker_close(worker);
+            return STATUS_IO;
+        }
+        worker->thread_count++;
+    }
+    *ret_worker = worker;
+    return STATUS_OK;
+}
+
+enum status worker_submit(struct worker *worker, void (*work)(void *argument),
+                          void (*done)(void *argument), void *argument)
+{
+    struct job *job;
+
+    if (worker->load >= worker->queue_max) {
+        return STATUS_BUSY;
+    }
+    job = malloc(sizeof *job);
+    if (!job) {
+        return STATUS_NO_MEMORY;
+    }
+    *job = (struct job){.work = work, .done = done, .argument = argument};
+    worker->load++;
+    uv_mutex_lock(&worker->mutex);
+    queue_push(&worker->waiting, job);
+    uv_cond_signal(&worker->wake);
+    uv_mutex_unlock(&worker->mutex);
+    return STATUS_OK;
+}
+
+size_t worker_load(const struct worker *worker)
+{
+    return worker->load;
+}
+
+void worker_close(struct worker *worker)
+{
+    struct job *job;
+
+    if (!worker) {
+        return;
+    }
+    stop_threads(worker);
+    while ((job = queue_pop(&worker->waiting))) {
+        queue_push(&worker->finished, job);
+    }
+    finish_jobs(worker);
+    uv_cond_destroy(&worker->wake);
+    uv_mutex_destroy(&worker->mutex);
+    uv_close((uv_handle_t *)&worker->finished_signal, on_closed);
+}

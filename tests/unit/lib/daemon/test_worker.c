@@ -1,0 +1,119 @@
+#include "lib/daemon/worker.h"
+
+#include "tests/support/test.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <uv.h>
+
+enum { JOBS = 100 };
+
+struct fixture {
+    uv_loop_t loop;
+    struct worker *worker;
+};
+
+struct job {
+    struct fixture *fixture;
+    uv_thread_t loop_thread;
+    bool worked, finished;
+    unsigned order;
+};
+
+static atomic_uint order_next;
+
+static void fixture_open(struct fixture *fixture, unsigned threads, size_t queue_max)
+{
+    assert_int_equal(uv_loop_init(&fixture->loop), 0);
+    assert_ok(worker_open(&fixture->loop, threads, queue_max, &fixture->worker));
+    atomic_store(&order_next, 0);
+}
+
+static void fixture_close(struct fixture *fixture)
+{
+    worker_close(fixture->worker);
+    (void)uv_run(&fixture->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&fixture->loop), 0);
+}
+
+static void work(void *argument)
+{
+    struct job *job = argument;
+
+    job->order = atomic_fetch_add(&order_next, 1);
+    job->worked = true;
+}
+
+static void done(void *argument)
+{
+    struct job *job = argument;
+    uv_thread_t self = uv_thread_self();
+
+    assert_true(uv_thread_equal(&self, &job->loop_thread));
+    job->finished = true;
+    if (worker_load(job->fixture->worker) == 0) {
+        uv_stop(&job->fixture->loop);
+    }
+}
+
+static void one_thread_keeps_the_order_and_finishes_on_the_loop(void **state)
+{
+    struct fixture fixture;
+    struct job jobs[JOBS];
+
+    (void)state;
+    fixture_open(&fixture, 1, JOBS);
+    for (unsigned i = 0; i < JOBS; i++) {
+        jobs[i] = (struct job){.fixture = &fixture, .loop_thread = uv_thread_self()};
+        assert_ok(worker_submit(fixture.worker, work, done, &jobs[i]));
+    }
+    (void)uv_run(&fixture.loop, UV_RUN_DEFAULT);
+    for (unsigned i = 0; i < JOBS; i++) {
+        assert_true(jobs[i].worked && jobs[i].finished);
+        assert_int_equal(jobs[i].order, i);
+    }
+    fixture_close(&fixture);
+}
+
+static void a_full_queue_is_busy(void **state)
+{
+    struct fixture fixture;
+    struct job jobs[3];
+
+    (void)state;
+    fixture_open(&fixture, 2, 2);
+    for (unsigned i = 0; i < 3; i++) {
+        jobs[i] = (struct job){.fixture = &fixture, .loop_thread = uv_thread_self()};
+    }
+    assert_ok(worker_submit(fixture.worker, work, done, &jobs[0]));
+    assert_ok(worker_submit(fixture.worker, work, done, &jobs[1]));
+    assert_status(worker_submit(fixture.worker, work, done, &jobs[2]), STATUS_BUSY);
+    fixture_close(&fixture);
+}
+
+static void closing_finishes_every_job(void **state)
+{
+    struct fixture fixture;
+    struct job jobs[JOBS];
+
+    (void)state;
+    fixture_open(&fixture, 2, JOBS);
+    for (unsigned i = 0; i < JOBS; i++) {
+        jobs[i] = (struct job){.fixture = &fixture, .loop_thread = uv_thread_self()};
+        assert_ok(worker_submit(fixture.worker, work, done, &jobs[i]));
+    }
+    fixture_close(&fixture);
+    for (unsigned i = 0; i < JOBS; i++) {
+        assert_true(jobs[i].finished);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_thread_keeps_the_order_and_finishes_on_the_loop),
+        cmocka_unit_test(a_full_queue_is_busy),
+        cmocka_unit_test(closing_finishes_every_job),
+    };
+    return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
+}
