@@ -21,36 +21,28 @@
 #define TCCP_PROTOCOL_REGISTRATION_H
 
 #include "lib/attest/appraisal.h"
-#include "lib/base/canonical.h"
+#include "lib/attest/credential.h"
+#include "lib/base/merkle.h"
 #include "lib/base/refusal.h"
 #include "lib/base/secret.h"
 #include "lib/crypto/hpke.h"
 #include "lib/crypto/keys.h"
 #include "lib/perimeter/bundle.h"
+#include "lib/protocol/inputs.h"
 
 enum {
     PROTOCOL_VERSION = 1,
-    NONCE_SIZE = 32,
-    CREDENTIAL_SECRET_SIZE = 32,
-    EXPORTER_SIZE = 32,
+    REGISTRATION_HELLO_SIZE_MAX = 16 * 1024,
     /* A challenge carries the bundle and the member's logs; evidence carries the host's. */
     REGISTRATION_MESSAGE_SIZE_MAX = 4 << 20,
 };
 
-/* Label of the TLS exporter (RFC 8446, section 7.5) that binds evidence to its connection. */
-#define EXPORTER_LABEL "EXPORTER-tccp-attest"
-
-enum attester_role { ATTESTER_NODE, ATTESTER_MEMBER };
-
-/* What both sides know of the TLS connection they speak over. */
-struct channel {
-    uint8_t exporter[EXPORTER_SIZE];
-    struct digest server_certificate; /* SHA-256 of the serving member's certificate, DER. */
-};
-
-/* --- attester
- * ----------------------------------------------------------------------------------------------------
- */
+/* The policy by which a host is appraised: the manifest's for members, or its node entry's. Refused
+ * when the manifest does not name the host. */
+WARN_UNUSED enum status registration_policy(const struct manifest *manifest,
+                                            enum attester_role role, const struct tpm_name *ek_name,
+                                            const struct manifest_policy **ret_policy,
+                                            const char **ret_name, struct refusal *ret_refusal);
 
 /* All views must outlive the session. */
 struct attester_config {
@@ -58,10 +50,10 @@ struct attester_config {
     struct digest perimeter_id;     /* pinned by the host's configuration */
     struct perimeter_memory memory; /* highest epoch and manifest version seen before */
     struct channel channel;
-    struct view tc_sign; /* key under which the TLS layer verified the member's certificate */
+    struct view tc_sign; /* key under which the TLS layer trusted the member's certificate */
     struct view ek_certificate, ek_public, ak_public;
     const struct private_key *tk_sign;
-    uint8_t tk_kem[HPKE_POINT_SIZE];
+    uint8_t tk_kem[P256_POINT_SIZE];
     uint8_t nonce[NONCE_SIZE]; /* fresh */
     uint64_t now_s;            /* wall clock, for the validity of documents */
 };
@@ -74,10 +66,11 @@ struct attester_task {
     bool needs_event_log, needs_ima_log;
 };
 
-/* What came of it. */
+/* What came of it. Views need to last only for the call. */
 struct attester_result {
     struct view activated; /* secret */
-    struct view quote, signature, pcr_values, event_log, ima_log;
+    struct evidence_view
+        evidence; /* quote, signature, pcr_values and the logs that were asked for */
 };
 
 struct registration {
@@ -124,17 +117,15 @@ WARN_UNUSED enum status attester_accepted(struct attester *attester, struct view
  * attester_challenge(). */
 const struct bundle *attester_bundle(const struct attester *attester);
 
-/* --- verifier
- * ----------------------------------------------------------------------------------------------------
- */
-
 /* All pointers must outlive the session, or the next call of its owner with new ones. */
 struct verifier_config {
     const struct bundle *bundle; /* what is in force */
     struct view bundle_bytes;    /* the same, serialised */
     struct channel channel;
-    uint8_t nonce[NONCE_SIZE];                         /* fresh */
-    uint8_t credential_secret[CREDENTIAL_SECRET_SIZE]; /* fresh, secret: wiped with the session */
+    uint8_t nonce[NONCE_SIZE]; /* fresh */
+    /* Fresh, secret: wiped with the session. */
+    uint8_t credential_secret[CREDENTIAL_SECRET_SIZE];
+    uint8_t credential_entropy[CREDENTIAL_ENTROPY_SIZE];
     uint64_t now_s;
 };
 
@@ -145,16 +136,17 @@ struct coordinator_evidence {
     struct merkle_proof proof;
 };
 
-/* What the commit of a registration needs. Views stay valid as long as the session. */
+/* What the commit of a registration needs. Views and pointers stay valid as long as the session and
+ * its bundle. */
 struct registration_facts {
     enum attester_role role;
     const char *name; /* of the node or member in the manifest */
-    struct view ek_name, ak_name;
-    struct view tk_sign; /* SubjectPublicKeyInfo */
-    uint8_t tk_kem[HPKE_POINT_SIZE];
+    struct tpm_name ek_name, ak_name;
+    struct view ak_public;            /* TPMT_PUBLIC, for the renewals' quotes */
+    struct key_pair_view trusted_key; /* TK */
+    uint8_t nonce[NONCE_SIZE];        /* n_TC */
     struct appraisal appraisal;
-    uint64_t manifest_version, epoch;
-    struct digest policy_digest;
+    const struct manifest_policy *policy; /* that it was appraised by */
 };
 
 struct verifier;
@@ -170,7 +162,6 @@ DEFINE_OWN_POINTER(verifier, verifier_free)
  */
 WARN_UNUSED enum status verifier_hello(struct verifier *verifier, struct view hello,
                                        struct digest *ret_leaf, struct refusal *ret_refusal);
-struct digest coordinator_qualifying(const struct scope *scope, const struct digest *root);
 
 /* Message 2. */
 WARN_UNUSED enum status verifier_challenge(struct verifier *verifier,

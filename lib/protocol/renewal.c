@@ -1,0 +1,93 @@
+#include "lib/protocol/renewal.h"
+
+#include "lib/attest/evidence_message.h"
+
+#include "proto/node.pb-c.h"
+
+#include <string.h>
+
+enum { RENEWAL_MESSAGE_SIZE_MAX = REGISTRATION_MESSAGE_SIZE_MAX };
+
+enum status renewal_challenge(const struct renewal *renewal, uint64_t ima_entries_known,
+                              struct bytes *ret_challenge)
+{
+    Tccp__RenewChallenge message = TCCP__RENEW_CHALLENGE__INIT;
+
+    message.nonce = protobuf_data(VIEW_OF_ARRAY(renewal->nonce));
+    message.registration_id = renewal->registration_id;
+    message.ima_entries_known = ima_entries_known;
+    return protobuf_pack(&message.base, RENEWAL_MESSAGE_SIZE_MAX, ret_challenge);
+}
+
+enum status renewal_read_challenge(struct view challenge, uint64_t registration_id,
+                                   uint8_t ret_nonce[NONCE_SIZE], uint64_t *ret_ima_entries_known,
+                                   struct refusal *ret_refusal)
+{
+    Tccp__RenewChallenge *message = (Tccp__RenewChallenge *)protobuf_unpack(
+        &tccp__renew_challenge__descriptor, challenge, RENEWAL_MESSAGE_SIZE_MAX);
+    enum status status = STATUS_OK;
+
+    if (!message || message->nonce.len != NONCE_SIZE) {
+        status = refuse(ret_refusal, REFUSAL_MALFORMED, "RenewChallenge");
+    } else if (message->registration_id != registration_id) {
+        status = refuse(ret_refusal, REFUSAL_REGISTRATION, "asked for %llu, we are %llu",
+                        (unsigned long long)message->registration_id,
+                        (unsigned long long)registration_id);
+    } else {
+        memcpy(ret_nonce, message->nonce.data, NONCE_SIZE);
+        *ret_ima_entries_known = message->ima_entries_known;
+    }
+    if (message) {
+        tccp__renew_challenge__free_unpacked(message, NULL);
+    }
+    return status;
+}
+
+struct digest renewal_quote_input(const struct renewal *renewal)
+{
+    return renewal_qualifying(&renewal->scope, renewal->nonce, renewal->registration_id,
+                              renewal->trusted_key, &renewal->channel);
+}
+
+enum status renewal_evidence(const struct evidence_view *evidence, struct bytes *ret_evidence)
+{
+    Tccp__RenewEvidence message = TCCP__RENEW_EVIDENCE__INIT;
+    Tccp__Evidence inner = evidence_view_to_message(evidence);
+
+    message.evidence = &inner;
+    return protobuf_pack(&message.base, RENEWAL_MESSAGE_SIZE_MAX, ret_evidence);
+}
+
+enum status renewal_appraise(const struct renewal *renewal, struct view evidence,
+                             const struct manifest_policy *policy, struct view ak_public,
+                             const struct boot_state *previous, uint64_t now_s,
+                             struct appraisal *ret_appraisal, struct refusal *ret_refusal)
+{
+    Tccp__RenewEvidence *message = (Tccp__RenewEvidence *)protobuf_unpack(
+        &tccp__renew_evidence__descriptor, evidence, RENEWAL_MESSAGE_SIZE_MAX);
+    struct digest qualifying = renewal_quote_input(renewal);
+    struct evidence_view view;
+    struct tpm_public ak;
+    enum status status;
+
+    if (!message || !message->evidence || tpm_public_parse(ak_public, &ak) != STATUS_OK) {
+        status = refuse(ret_refusal, REFUSAL_MALFORMED, "RenewEvidence");
+    } else {
+        view = evidence_view_of_message(message->evidence);
+        view.ak_public = ak_public;
+        status = appraisal_run(&view,
+                               &(struct appraisal_inputs){
+                                   .policy = &policy->pcrs,
+                                   .qualifying = digest_view(&qualifying),
+                                   .ak_trust = AK_TRUST_BY_NAME,
+                                   .expected_ak = &ak.name,
+                                   .previous = previous,
+                                   .now_s = now_s,
+                               },
+                               ret_appraisal, ret_refusal);
+    }
+    if (message) {
+        tccp__renew_evidence__free_unpacked(message, NULL);
+    }
+    return status;
+}

@@ -1,0 +1,43 @@
+/*
+ * Renewal of a registration: a fresh quote over a fresh nonce, on the node's own connection
+ * (docs/PROTOCOL.md, section 3, "Lease"). Stateless: the coordinator keeps the nonce beside the
+ * connection, the node its registration.
+ */
+#ifndef TCCP_PROTOCOL_RENEWAL_H
+#define TCCP_PROTOCOL_RENEWAL_H
+
+#include "lib/protocol/registration.h"
+
+/* What binds a renewal's quote: computed by both sides. */
+struct renewal {
+    struct scope scope;
+    uint8_t nonce[NONCE_SIZE]; /* fresh, the coordinator's */
+    uint64_t registration_id;
+    struct key_pair_view trusted_key;
+    struct channel channel; /* of the connection it is asked and answered on */
+};
+
+/* The coordinator asks. ima_entries_known: entries of the IMA log that it has appraised already. */
+WARN_UNUSED enum status renewal_challenge(const struct renewal *renewal, uint64_t ima_entries_known,
+                                          struct bytes *ret_challenge);
+
+/* The node reads it: whether it is for its registration, and what to quote. */
+WARN_UNUSED enum status renewal_read_challenge(struct view challenge, uint64_t registration_id,
+                                               uint8_t ret_nonce[NONCE_SIZE],
+                                               uint64_t *ret_ima_entries_known,
+                                               struct refusal *ret_refusal);
+struct digest renewal_quote_input(const struct renewal *renewal);
+WARN_UNUSED enum status renewal_evidence(const struct evidence_view *evidence,
+                                         struct bytes *ret_evidence);
+
+/*
+ * The coordinator appraises the answer, by the policy in force now and from the boot state that the
+ * last accepted appraisal left. ak_public: of the registration.
+ */
+WARN_UNUSED enum status renewal_appraise(const struct renewal *renewal, struct view evidence,
+                                         const struct manifest_policy *policy,
+                                         struct view ak_public, const struct boot_state *previous,
+                                         uint64_t now_s, struct appraisal *ret_appraisal,
+                                         struct refusal *ret_refusal);
+
+#endif
