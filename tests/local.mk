@@ -1,6 +1,13 @@
 # Tests mirror the tree; each folder says in its local.mk what it tests.
 LINK_TEST = $(CMOCKA_LIBS)
 
+# Emulated TPMs for tests: link it in the place of LINK_TEST.
+check_LIBRARIES += tests/support/libswtpm.a
+tests_support_libswtpm_a_SOURCES = %D%/support/swtpm.c %D%/support/swtpm.h
+tests_support_libswtpm_a_CPPFLAGS = $(AM_CPPFLAGS) -DSWTPM_SCRIPT='"$(abs_top_srcdir)/tests/support/swtpm.sh"'
+LINK_SWTPM = tests/support/libswtpm.a $(LINK_TEST)
+EXTRA_DIST += tests/support/swtpm.sh
+
 include tests/unit/lib/base/local.mk
 include tests/unit/lib/crypto/local.mk
 include tests/unit/lib/attest/local.mk

@@ -1,1 +1,11 @@
-# The TPM, behind one header: the only folder that knows tss2.
+# The TPM, behind one header (tpm.h): the only folder that knows tss2.
+noinst_LIBRARIES += lib/tpm/libtpm.a
+lib_tpm_libtpm_a_SOURCES = \
+	%D%/device.c %D%/device.h \
+	%D%/identity.c \
+	%D%/quote.c \
+	%D%/seal.c \
+	%D%/sealed_blob.c %D%/sealed_blob.h \
+	%D%/templates.c %D%/templates.h \
+	%D%/tpm.h
+lib_tpm_libtpm_a_CPPFLAGS = $(AM_CPPFLAGS) $(TSS2_CFLAGS)

@@ -1,0 +1,264 @@
+#include "lib/tpm/device.h"
+
+#include "lib/base/log.h"
+#include "lib/tpm/templates.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <tss2/tss2_rc.h>
+#include <tss2/tss2_sys.h>
+#include <tss2/tss2_tctildr.h>
+
+enum {
+    PAUSE_MS_FIRST = 10,
+    PAUSE_MS_MAX = 500,
+    HANDLE_COUNT_MAX = 64,
+    PCR_MASK_ALL = (1 << TPM_PCR_COUNT) - 1,
+    OVERWRITE_PCR_MASK = 0xff, /* An answer of 8 digests: longer than any secret. */
+};
+
+/* Before main(), because setenv() and threads do not go together. */
+__attribute__((constructor)) static void library_silence(void)
+{
+    (void)setenv("TSS2_LOG", "all+none", 0);
+}
+
+bool attempt_again(struct attempt *attempt, TSS2_RC rc)
+{
+    struct timespec pause;
+
+    switch (tpm_answer(rc)) {
+    case TPM2_RC_RETRY:
+    case TPM2_RC_YIELDED:
+    case TPM2_RC_TESTING:
+    case TPM2_RC_NV_RATE:
+        break;
+    default: /* Not an enum: any other answer is final. */
+        return false;
+    }
+    if (attempt->waited_ms >= TPM_RETRY_MS_MAX) {
+        return false;
+    }
+    attempt->pause_ms = attempt->pause_ms == 0 ? PAUSE_MS_FIRST : attempt->pause_ms * 2;
+    if (attempt->pause_ms > PAUSE_MS_MAX) {
+        attempt->pause_ms = PAUSE_MS_MAX;
+    }
+    attempt->waited_ms += attempt->pause_ms;
+    pause = (struct timespec){attempt->pause_ms / 1000, attempt->pause_ms % 1000 * 1000000L};
+    (void)nanosleep(&pause, NULL);
+    return true;
+}
+
+TSS2_RC tpm_answer(TSS2_RC rc)
+{
+    TSS2_RC layer = rc & TSS2_RC_LAYER_MASK;
+
+    /* A resource manager passes the TPM's answers on under a layer of its own. */
+    if (layer != TSS2_TPM_RC_LAYER && layer != TSS2_RESMGR_TPM_RC_LAYER) {
+        return 0;
+    }
+    rc &= ~TSS2_RC_LAYER_MASK;
+    return rc & TPM2_RC_FMT1 ? rc & (TPM2_RC_FMT1 | 0x3f) : rc;
+}
+
+bool tpm_faults_parameter(TSS2_RC rc)
+{
+    return tpm_answer(rc) & TPM2_RC_FMT1 && rc & TPM2_RC_P;
+}
+
+enum status tpm_status(const char *command, TSS2_RC rc)
+{
+    TSS2_RC answer;
+
+    if (rc == TSS2_RC_SUCCESS) {
+        return STATUS_OK;
+    }
+    answer = tpm_answer(rc);
+    log_event(LOG_WARNING, "tpm-command-failed", "command=%s code=0x%x error=\"%s\"", command, rc,
+              Tss2_RC_Decode(rc));
+    return answer == TPM2_RC_AUTH_FAIL || answer == TPM2_RC_BAD_AUTH ? STATUS_DENIED : STATUS_TPM;
+}
+
+void tpm_slot_free(struct tpm_slot *slot)
+{
+    struct tpm_slot old = TAKE(*slot);
+
+    if (old.tpm) {
+        /* Nothing more can be done about a failure than to log it: the TPM is gone, or was reset.
+         */
+        enum status status = TPM_CALL("FlushContext", Esys_FlushContext(old.tpm->esys, old.handle));
+        (void)status;
+    }
+}
+
+enum status tpm_primary(struct tpm *tpm, ESYS_TR hierarchy, const TPM2B_PUBLIC *template,
+                        struct tpm_slot *ret_slot)
+{
+    const TPM2B_SENSITIVE_CREATE sensitive = {0};
+    const TPM2B_DATA outside_info = {0};
+    const TPML_PCR_SELECTION creation_pcrs = {0};
+    ESYS_TR handle;
+
+    TRY(TPM_CALL("CreatePrimary",
+                 Esys_CreatePrimary(tpm->esys, hierarchy, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                    ESYS_TR_NONE, &sensitive, template, &outside_info,
+                                    &creation_pcrs, &handle, NULL, NULL, NULL, NULL)));
+    *ret_slot = (struct tpm_slot){tpm, handle};
+    return STATUS_OK;
+}
+
+enum status tpm_session(struct tpm *tpm, TPM2_SE type, ESYS_TR key, TPMA_SESSION attributes,
+                        struct tpm_slot *ret_slot)
+{
+    const TPMT_SYM_DEF aes = {
+        .algorithm = TPM2_ALG_AES, .keyBits.aes = 128, .mode.aes = TPM2_ALG_CFB};
+    OWN(tpm_slot) struct tpm_slot session = {0};
+    ESYS_TR handle;
+
+    TRY(TPM_CALL("StartAuthSession",
+                 Esys_StartAuthSession(tpm->esys, key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                       ESYS_TR_NONE, NULL, type, &aes, TPM2_ALG_SHA256, &handle)));
+    session = (struct tpm_slot){tpm, handle};
+    /* It ends when we flush it, not when it was used: one rule for all paths. */
+    TRY(TPM_CALL("session attributes",
+                 Esys_TRSess_SetAttributes(tpm->esys, handle,
+                                           attributes | TPMA_SESSION_CONTINUESESSION, 0xff)));
+    *ret_slot = TAKE(session);
+    return STATUS_OK;
+}
+
+void tpm_overwrite_buffer(struct tpm *tpm)
+{
+    OWN(bytes) struct bytes values = {0};
+    enum status status = tpm_pcr_read(tpm, OVERWRITE_PCR_MASK, &values);
+
+    (void)status;
+}
+
+/* On a raw socket nobody else starts the TPM; that it is started already is no failure. */
+static enum status tpm_startup(struct tpm *tpm)
+{
+    TSS2_RC rc = TPM_RUN(Esys_Startup(tpm->esys, TPM2_SU_CLEAR));
+
+    return tpm_answer(rc) == TPM2_RC_INITIALIZE ? STATUS_OK : tpm_status("Startup", rc);
+}
+
+static enum status tpm_list_handles(struct tpm *tpm, TPM2_HANDLE first, TPML_HANDLE *ret_handles)
+{
+    OWN_ESYS TPMS_CAPABILITY_DATA *capability = NULL;
+
+    TRY(TPM_CALL("GetCapability",
+                 Esys_GetCapability(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                    TPM2_CAP_HANDLES, first, HANDLE_COUNT_MAX, NULL, &capability)));
+    *ret_handles = capability->data.handles;
+    return STATUS_OK;
+}
+
+/* Flushes what a program that died left behind. ESYS knows no handles but its own: hence SAPI. */
+static enum status tpm_flush_leftovers(struct tpm *tpm, TPM2_HANDLE first)
+{
+    TSS2_SYS_CONTEXT *sys;
+    TPML_HANDLE handles;
+
+    TRY(TPM_CALL("GetSysContext", Esys_GetSysContext(tpm->esys, &sys)));
+    TRY(tpm_list_handles(tpm, first, &handles));
+    for (UINT32 i = 0; i < handles.count; i++) {
+        TRY(TPM_CALL("FlushContext", Tss2_Sys_FlushContext(sys, handles.handle[i])));
+    }
+    return STATUS_OK;
+}
+
+static enum status tpm_check_bank(struct tpm *tpm)
+{
+    OWN_ESYS TPMS_CAPABILITY_DATA *capability = NULL;
+    const TPML_PCR_SELECTION *banks;
+
+    TRY(TPM_CALL("GetCapability",
+                 Esys_GetCapability(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                    TPM2_CAP_PCRS, 0, 1, NULL, &capability)));
+    banks = &capability->data.assignedPCR;
+    for (UINT32 i = 0; i < banks->count; i++) {
+        const TPMS_PCR_SELECTION *bank = &banks->pcrSelections[i];
+
+        if (bank->hash == TPM2_ALG_SHA256 && bank->sizeofSelect >= 3 &&
+            bank->pcrSelect[0] == 0xff && bank->pcrSelect[1] == 0xff &&
+            bank->pcrSelect[2] == 0xff) {
+            return STATUS_OK;
+        }
+    }
+    log_event(LOG_ERROR, "tpm-no-sha256-bank", "hint=\"enable the SHA-256 bank in the firmware\"");
+    return STATUS_UNSUPPORTED;
+}
+
+/* A socket to a TPM emulator: no firmware started it, and no resource manager shares it. */
+static bool tcti_is_raw(const char *tcti)
+{
+    return strncmp(tcti, "swtpm", 5) == 0 || strncmp(tcti, "mssim", 5) == 0;
+}
+
+enum status tpm_open(const char *tcti, struct tpm **ret_tpm)
+{
+    OWN(tpm) struct tpm *tpm = calloc(1, sizeof *tpm);
+    OWN(tpm_slot) struct tpm_slot ak = {0};
+    TPM2B_PUBLIC template;
+    TSS2_RC rc;
+
+    if (!tpm) {
+        return STATUS_NO_MEMORY;
+    }
+    tpm->ak = ESYS_TR_NONE;
+    rc = Tss2_TctiLdr_Initialize(tcti, &tpm->tcti);
+    if (rc != TSS2_RC_SUCCESS) {
+        log_event(LOG_ERROR, "tpm-not-found", "tcti=\"%s\" code=0x%x error=\"%s\"", tcti, rc,
+                  Tss2_RC_Decode(rc));
+        return STATUS_NOT_FOUND;
+    }
+    TRY(TPM_CALL("connect", Esys_Initialize(&tpm->esys, tpm->tcti, NULL)));
+    if (tcti_is_raw(tcti)) {
+        TRY(tpm_startup(tpm));
+        TRY(tpm_flush_leftovers(tpm, TPM2_TRANSIENT_FIRST));
+        TRY(tpm_flush_leftovers(tpm, TPM2_LOADED_SESSION_FIRST));
+    }
+    TRY(tpm_check_bank(tpm));
+    template = template_ak();
+    TRY(tpm_primary(tpm, ESYS_TR_RH_ENDORSEMENT, &template, &ak));
+    tpm->ak = TAKE(ak).handle;
+    *ret_tpm = TAKE(tpm);
+    return STATUS_OK;
+}
+
+void tpm_close(struct tpm *tpm)
+{
+    if (tpm->ak != ESYS_TR_NONE) {
+        struct tpm_slot ak = {tpm, tpm->ak};
+
+        tpm_slot_free(&ak);
+    }
+    Esys_Finalize(&tpm->esys);
+    Tss2_TctiLdr_Finalize(&tpm->tcti);
+    free(tpm);
+}
+
+enum status tpm_count_handles(struct tpm *tpm, unsigned *ret_objects, unsigned *ret_sessions)
+{
+    TPML_HANDLE objects, sessions;
+
+    TRY(tpm_list_handles(tpm, TPM2_TRANSIENT_FIRST, &objects));
+    TRY(tpm_list_handles(tpm, TPM2_LOADED_SESSION_FIRST, &sessions));
+    *ret_objects = objects.count;
+    *ret_sessions = sessions.count;
+    return STATUS_OK;
+}
+
+TPML_PCR_SELECTION tpm_selection(uint32_t pcr_mask)
+{
+    ASSERT(pcr_mask != 0 && (pcr_mask & ~(uint32_t)PCR_MASK_ALL) == 0);
+    return (TPML_PCR_SELECTION){
+        .count = 1,
+        .pcrSelections = {{.hash = TPM2_ALG_SHA256,
+                           .sizeofSelect = TPM_PCR_COUNT / 8,
+                           .pcrSelect = {pcr_mask & 0xff, pcr_mask >> 8 & 0xff,
+                                         pcr_mask >> 16 & 0xff}}},
+    };
+}
