@@ -59,7 +59,7 @@ enum status renewal_evidence(const struct evidence_view *evidence, struct bytes 
 }
 
 enum status renewal_appraise(const struct renewal *renewal, struct view evidence,
-                             const struct manifest_policy *policy, struct view ak_public,
+                             const struct manifest_policy *policy, const struct tpm_name *ak_name,
                              const struct boot_state *previous, uint64_t now_s,
                              struct appraisal *ret_appraisal, struct refusal *ret_refusal)
 {
@@ -67,20 +67,18 @@ enum status renewal_appraise(const struct renewal *renewal, struct view evidence
         &tccp__renew_evidence__descriptor, evidence, RENEWAL_MESSAGE_SIZE_MAX);
     struct digest qualifying = renewal_quote_input(renewal);
     struct evidence_view view;
-    struct tpm_public ak;
     enum status status;
 
-    if (!message || !message->evidence || tpm_public_parse(ak_public, &ak) != STATUS_OK) {
+    if (!message || !message->evidence) {
         status = refuse(ret_refusal, REFUSAL_MALFORMED, "RenewEvidence");
     } else {
         view = evidence_view_of_message(message->evidence);
-        view.ak_public = ak_public;
         status = appraisal_run(&view,
                                &(struct appraisal_inputs){
                                    .policy = &policy->pcrs,
                                    .qualifying = digest_view(&qualifying),
                                    .ak_trust = AK_TRUST_BY_NAME,
-                                   .expected_ak = &ak.name,
+                                   .expected_ak = ak_name,
                                    .previous = previous,
                                    .now_s = now_s,
                                },

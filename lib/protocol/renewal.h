@@ -32,12 +32,14 @@ WARN_UNUSED enum status renewal_evidence(const struct evidence_view *evidence,
 
 /*
  * The coordinator appraises the answer, by the policy in force now and from the boot state that the
- * last accepted appraisal left. ak_public: of the registration.
+ * last accepted appraisal left. ak_name: of the registration; the evidence brings the public area
+ * that has this name.
  */
 WARN_UNUSED enum status renewal_appraise(const struct renewal *renewal, struct view evidence,
                                          const struct manifest_policy *policy,
-                                         struct view ak_public, const struct boot_state *previous,
-                                         uint64_t now_s, struct appraisal *ret_appraisal,
+                                         const struct tpm_name *ak_name,
+                                         const struct boot_state *previous, uint64_t now_s,
+                                         struct appraisal *ret_appraisal,
                                          struct refusal *ret_refusal);
 
 #endif

@@ -1,0 +1,44 @@
+/*
+ * Evidence of this host: a quote, the values it covers, and the logs that explain them. The agent
+ * and the coordinator's members collect it in the same way. Blocking, as all of lib/tpm.
+ */
+#ifndef TCCP_TPM_HOST_EVIDENCE_H
+#define TCCP_TPM_HOST_EVIDENCE_H
+
+#include "lib/attest/appraisal.h"
+#include "lib/tpm/tpm.h"
+
+/* As the kernel shows them; a host without measured boot has none. */
+#define EVENT_LOG_PATH "/sys/kernel/security/tpm0/binary_bios_measurements"
+#define IMA_LOG_PATH "/sys/kernel/security/ima/binary_runtime_measurements"
+
+struct host_evidence_request {
+    struct digest qualifying;
+    uint32_t pcr_mask;
+    const char *event_log_path; /* NULL: none is asked for */
+    const char *ima_log_path;   /* NULL: none is asked for */
+    size_t ima_skip;            /* bytes of the IMA log that the verifier has appraised before */
+};
+
+struct host_evidence {
+    struct bytes ak_public;
+    struct bytes quote, signature, pcr_values;
+    struct bytes event_log, ima_log;
+};
+void host_evidence_free(struct host_evidence *evidence);
+DEFINE_OWN_VALUE(host_evidence, host_evidence_free)
+
+/*
+ * Quotes first, then reads the values and the logs: a log may be longer than what was quoted, never
+ * shorter. The PCRs may be extended between the quote and the reading; then it is done again, a few
+ * times. STATUS_BUSY when they never stood still, STATUS_NOT_FOUND when a log that is asked for is
+ * not there, STATUS_TOO_LARGE beyond a log's limit, STATUS_TPM.
+ */
+WARN_UNUSED enum status host_evidence_collect(struct tpm *tpm, const struct tpm_identity *identity,
+                                              const struct host_evidence_request *request,
+                                              struct host_evidence *ret_evidence);
+
+/* Borrowed, for a message. */
+struct evidence_view host_evidence_view(const struct host_evidence *evidence);
+
+#endif
