@@ -14,7 +14,6 @@ enum {
     PAUSE_MS_FIRST = 10,
     PAUSE_MS_MAX = 500,
     HANDLE_COUNT_MAX = 64,
-    PCR_MASK_ALL = (1 << TPM_PCR_COUNT) - 1,
     OVERWRITE_PCR_MASK = 0xff, /* An answer of 8 digests: longer than any secret. */
 };
 
@@ -257,7 +256,7 @@ TPML_PCR_SELECTION tpm_selection(uint32_t pcr_mask)
     return (TPML_PCR_SELECTION){
         .count = 1,
         .pcrSelections = {{.hash = TPM2_ALG_SHA256,
-                           .sizeofSelect = TPM_PCR_COUNT / 8,
+                           .sizeofSelect = PCR_COUNT / 8,
                            .pcrSelect = {pcr_mask & 0xff, pcr_mask >> 8 & 0xff,
                                          pcr_mask >> 16 & 0xff}}},
     };

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += lib/tpm/libtpm.a
 lib_tpm_libtpm_a_SOURCES = \
 	%D%/device.c %D%/device.h \
+	%D%/host_evidence.c %D%/host_evidence.h \
 	%D%/identity.c \
 	%D%/quote.c \
 	%D%/seal.c \

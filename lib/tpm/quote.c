@@ -36,7 +36,7 @@ static uint32_t selection_mask(const TPML_PCR_SELECTION *selection)
     if (selection->count != 1 || bank->hash != TPM2_ALG_SHA256) {
         return 0;
     }
-    for (unsigned i = 0; i < bank->sizeofSelect && i < TPM_PCR_COUNT / 8; i++) {
+    for (unsigned i = 0; i < bank->sizeofSelect && i < PCR_COUNT / 8; i++) {
         mask |= (uint32_t)bank->pcrSelect[i] << (8 * i);
     }
     return mask;
@@ -44,7 +44,7 @@ static uint32_t selection_mask(const TPML_PCR_SELECTION *selection)
 
 enum status tpm_pcr_read(struct tpm *tpm, uint32_t pcr_mask, struct bytes *ret_values)
 {
-    OWN(writer) struct writer writer = writer_new((size_t)TPM_PCR_COUNT * SHA256_SIZE);
+    OWN(writer) struct writer writer = writer_new((size_t)PCR_COUNT * SHA256_SIZE);
 
     /* A TPM answers with as many as it likes, the lowest first. */
     while (pcr_mask != 0) {
@@ -78,7 +78,7 @@ enum status tpm_pcr_extend(struct tpm *tpm, uint32_t pcr, const struct digest *d
 {
     TPML_DIGEST_VALUES values = {.count = 1, .digests = {{.hashAlg = TPM2_ALG_SHA256}}};
 
-    ASSERT(pcr < TPM_PCR_COUNT);
+    ASSERT(pcr < PCR_COUNT);
     memcpy(values.digests[0].digest.sha256, digest->bytes, SHA256_SIZE);
     /* ESYS numbers the PCRs' handles from 0 on. */
     return TPM_CALL("PCR_Extend", Esys_PCR_Extend(tpm->esys, ESYS_TR_PCR0 + pcr, ESYS_TR_PASSWORD,

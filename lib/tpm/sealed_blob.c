@@ -34,7 +34,7 @@ enum status sealed_blob_parse(struct view bytes, struct sealed_blob *ret_blob)
     reader_require(&reader, bytes.size <= TPM_SEALED_BLOB_SIZE_MAX);
     reader_require(&reader, reader_u32(&reader) == FORMAT);
     blob.pcr_mask = reader_u32(&reader);
-    reader_require(&reader, blob.pcr_mask != 0 && blob.pcr_mask >> TPM_PCR_COUNT == 0);
+    reader_require(&reader, blob.pcr_mask != 0 && blob.pcr_mask >> PCR_COUNT == 0);
     public = reader_sized16(&reader, sizeof(TPMT_PUBLIC));
     private = reader_sized16(&reader, sizeof blob.private.buffer);
     reader_require(&reader, public.size > 0 && private.size > 0);

@@ -19,11 +19,11 @@
 #ifndef TCCP_TPM_TPM_H
 #define TCCP_TPM_TPM_H
 
+#include "lib/attest/pcr_bank.h"
 #include "lib/base/secret.h"
 #include "lib/base/sha256.h"
 
 enum {
-    TPM_PCR_COUNT = 24,
     TPM_RETRY_MS_MAX = 5000,
     TPM_EK_CERTIFICATE_SIZE_MAX = 8 * 1024,
     TPM_SEALED_SECRET_SIZE_MAX = 128, /* What a TPM must be able to seal (part 2, MAX_SYM_DATA). */
