@@ -26,3 +26,60 @@ ProtobufCMessage *protobuf_unpack(const ProtobufCMessageDescriptor *descriptor, 
     }
     return protobuf_c_message_unpack(descriptor, NULL, bytes.size, bytes.data);
 }
+
+static const void *member_at(const ProtobufCMessage *message, unsigned offset)
+{
+    return (const char *)message + offset;
+}
+
+static bool is_known(const ProtobufCMessage *message)
+{
+    const ProtobufCMessageDescriptor *descriptor = message->descriptor;
+
+    if (message->n_unknown_fields) {
+        return false;
+    }
+    for (unsigned i = 0; i < descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+        const void *value = member_at(message, field->offset);
+
+        if (field->type != PROTOBUF_C_TYPE_MESSAGE) {
+            continue;
+        }
+        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+            size_t count = *(const size_t *)member_at(message, field->quantifier_offset);
+            const ProtobufCMessage *const *parts = *(const ProtobufCMessage *const *const *)value;
+
+            for (size_t part = 0; part < count; part++) {
+                if (!is_known(parts[part])) {
+                    return false;
+                }
+            }
+        } else if (!(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) ||
+                   *(const uint32_t *)member_at(message, field->quantifier_offset) == field->id) {
+            const ProtobufCMessage *part = *(const ProtobufCMessage *const *)value;
+
+            if (part && !is_known(part)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+ProtobufCMessage *protobuf_unpack_strict(const ProtobufCMessageDescriptor *descriptor,
+                                         struct view bytes, size_t size_max)
+{
+    ProtobufCMessage *message = protobuf_unpack(descriptor, bytes, size_max);
+    OWN(bytes) struct bytes again = {0};
+
+    if (!message) {
+        return NULL;
+    }
+    if (!is_known(message) || protobuf_pack(message, size_max, &again) != STATUS_OK ||
+        !view_equal(bytes_view(&again), bytes)) {
+        protobuf_c_message_free_unpacked(message, NULL);
+        return NULL;
+    }
+    return message;
+}

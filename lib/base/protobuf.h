@@ -28,4 +28,12 @@ WARN_UNUSED enum status protobuf_pack(const ProtobufCMessage *message, size_t si
 ProtobufCMessage *protobuf_unpack(const ProtobufCMessageDescriptor *descriptor, struct view bytes,
                                   size_t size_max);
 
+/*
+ * The same for documents that are signed or hashed: NULL too unless the bytes are the one encoding
+ * of the message, as protobuf_pack() makes it, without fields that this version does not know. Two
+ * parties then never read one document in two ways.
+ */
+ProtobufCMessage *protobuf_unpack_strict(const ProtobufCMessageDescriptor *descriptor,
+                                         struct view bytes, size_t size_max);
+
 #endif

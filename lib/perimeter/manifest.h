@@ -34,6 +34,9 @@ enum {
     LEASE_DEFAULT_S = 30,
 };
 
+/* The end of the year 9999: later times have no text. */
+#define MANIFEST_TIME_MAX_S UINT64_C(253402300799)
+
 struct manifest_attribute {
     const char *key, *value;
 };
@@ -102,9 +105,16 @@ DEFINE_OWN_POINTER(manifest, manifest_free)
  *  - names of letters, digits, '-', '_', '.', beginning with a letter or digit; unique over members
  *    and nodes together, over operators, over policies; EK names unique over members and nodes
  *    together, AK names and addresses over members, keys over operators;
- *  - every policy named exists; PCRs below 24, ascending, each with at least one value of 32 bytes.
+ *  - every policy named exists; PCRs below 24, each with at least one value of 32 bytes;
+ *  - sorted: members, nodes, operators and policies by name, attributes by key, PCRs by number,
+ *    values and CAs by their bytes. So one manifest has one encoding (manifest_build() sorts).
  */
 WARN_UNUSED enum status manifest_parse(struct view bytes, struct manifest **ret_manifest,
+                                       struct refusal *ret_refusal);
+
+/* The bytes of a manifest; sorts the message's lists in place. Refused where manifest_parse() would
+ * refuse the result. */
+WARN_UNUSED enum status manifest_build(Tccp__PerimeterManifest *message, struct bytes *ret_bytes,
                                        struct refusal *ret_refusal);
 
 /* What a manifest is held against. */
