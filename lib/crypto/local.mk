@@ -2,10 +2,12 @@
 # OpenSSL's EVP for the rest.
 noinst_LIBRARIES += lib/crypto/libcrypto.a
 lib_crypto_libcrypto_a_SOURCES = \
-	%D%/aead.h \
+	%D%/aead.c %D%/aead.h \
 	%D%/entropy.c %D%/entropy.h \
-	%D%/hpke.h \
-	%D%/kdf.h \
-	%D%/keys.h \
-	%D%/sign.h \
+	%D%/gcm.c %D%/gcm.h \
+	%D%/hpke.c %D%/hpke.h %D%/hpke_kdf.h \
+	%D%/kdf.c %D%/kdf.h \
+	%D%/keys.c %D%/keys.h %D%/key_file.c %D%/key_material.h \
+	%D%/openssl_own.h \
+	%D%/sign.c %D%/sign.h \
 	%D%/x509.h
