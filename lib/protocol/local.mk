@@ -2,6 +2,7 @@
 noinst_LIBRARIES += lib/protocol/libprotocol.a
 lib_protocol_libprotocol_a_SOURCES = \
 	%D%/inputs.c %D%/inputs.h \
+	%D%/node_message.c %D%/node_message.h \
 	%D%/registration.h \
 	%D%/registration_attester.c \
 	%D%/registration_verifier.c \
