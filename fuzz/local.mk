@@ -10,3 +10,8 @@ FUZZ_DRIVER = fuzz/replay.c
 FUZZ_LDFLAGS = $(AM_LDFLAGS)
 TESTS += $(FUZZ_TARGETS)
 endif
+
+FUZZ_TARGETS += fuzz/fuzz_frame
+fuzz_fuzz_frame_SOURCES = fuzz/fuzz_frame.c $(FUZZ_DRIVER)
+fuzz_fuzz_frame_LDADD = lib/net/libnet.a $(LINK_BASE)
+fuzz_fuzz_frame_LDFLAGS = $(FUZZ_LDFLAGS)

@@ -8,6 +8,12 @@ tests_support_libswtpm_a_CPPFLAGS = $(AM_CPPFLAGS) -DSWTPM_SCRIPT='"$(abs_top_sr
 LINK_SWTPM = tests/support/libswtpm.a $(LINK_TEST)
 EXTRA_DIST += tests/support/swtpm.sh
 
+# Connections in tests: identities and what joins them. Link it before LINK_NET.
+check_LIBRARIES += tests/support/libnettest.a
+tests_support_libnettest_a_SOURCES = \
+	%D%/support/credentials.c %D%/support/credentials.h
+LINK_NETTEST = tests/support/libnettest.a $(LINK_NET) $(LINK_TEST)
+
 include tests/unit/lib/base/local.mk
 include tests/unit/lib/crypto/local.mk
 include tests/unit/lib/attest/local.mk

@@ -72,10 +72,12 @@ struct listener_config {
     void *argument;
 };
 
-/* STATUS_MALFORMED: the address; STATUS_EXISTS: it is in use; STATUS_DENIED, STATUS_IO.
- * *ret_refusal (may be NULL) says in a sentence what happened. */
+enum { LISTENER_ERROR_SIZE = 512 };
+
+/* STATUS_MALFORMED: the address; STATUS_EXISTS: it is in use; STATUS_DENIED, STATUS_IO. ret_error
+ * (LISTENER_ERROR_SIZE characters, or NULL) says in one line what happened. */
 WARN_UNUSED enum status listener_open(const struct listener_config *config,
-                                      struct listener **ret_listener, struct refusal *ret_refusal);
+                                      struct listener **ret_listener, char *ret_error);
 /* The port that is listened on. */
 uint16_t listener_port(const struct listener *listener);
 unsigned listener_connection_count(const struct listener *listener);

@@ -42,7 +42,7 @@ void frame_decoder_trim(struct frame_decoder *decoder);
 void frame_decoder_free(struct frame_decoder *decoder);
 DEFINE_OWN_VALUE(frame_decoder, frame_decoder_free)
 
-/* Writes header and content. The content has 1 to FRAME_SIZE_MAX bytes. */
-void frame_write(struct writer *writer, struct view content);
+/* Writes the FRAME_HEADER_SIZE bytes of the header of 1 to FRAME_SIZE_MAX bytes of content. */
+void frame_header(size_t content_size, uint8_t *ret_header);
 
 #endif

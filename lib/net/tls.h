@@ -12,10 +12,12 @@
 
 #include "lib/base/refusal.h"
 #include "lib/base/sha256.h"
+#include "lib/crypto/keys.h"
 
 enum {
-    TLS_CHAIN_MAX = 4,                /* certificates in a chain */
-    TLS_CERTIFICATE_SIZE_MAX = 16384, /* bytes of one, DER */
+    TLS_CHAIN_MAX = 4,                     /* certificates in a chain */
+    TLS_CERTIFICATE_SIZE_MAX = 64 * 1024,  /* bytes of one, DER */
+    TLS_CLIENT_CHAIN_SIZE_MAX = 32 * 1024, /* bytes that a server takes from a client */
     TLS_EXPORTER_SIZE = 32,
     TLS_ALPN_SIZE = 32, /* with NUL */
 };
@@ -36,16 +38,14 @@ enum tls_peer_policy {
 typedef enum status (*tls_verify)(void *argument, const struct view *chain, size_t count,
                                   struct refusal *ret_refusal);
 
-struct evp_pkey_st; /* OpenSSL's EVP_PKEY: lib/crypto/keys.h makes them. */
-
 struct tls_config {
     enum tls_role role;
-    /* Own certificates, DER, leaf first, and the leaf's private key (a reference is taken).
-     * chain_count 0: a client without a certificate. */
+    /* Own certificates, DER, leaf first, and the leaf's private key (which may be freed
+     * afterwards). chain_count 0: a client without a certificate. */
     const struct view *chain;
     size_t chain_count;
-    struct evp_pkey_st *private_key;
-    /* Application protocols, the most wanted first, ended by NULL; at least one. Without an
+    struct private_key *private_key;
+    /* Application protocols, the most wanted first, ended by NULL; 1 to 4. Without an
      * application protocol in common the handshake fails. */
     const char *const *alpn;
     enum tls_peer_policy peer_policy; /* server only */
@@ -87,7 +87,8 @@ bool tls_is_open(const struct tls *tls);
 WARN_UNUSED enum status tls_read(struct tls *tls, void *buffer, size_t size, size_t *ret_size);
 /* Encrypts all of it; the connection is open. */
 WARN_UNUSED enum status tls_write(struct tls *tls, struct view plaintext);
-/* Bytes that wait to be sent; stays valid until the next call of any function but this one. */
+/* Bytes that wait to be sent; valid until the next call of any function but this one. Reading may
+ * add to them (key updates). */
 struct view tls_output(const struct tls *tls);
 void tls_output_sent(struct tls *tls, size_t size);
 /* Says close_notify; send the output, then drop the connection. */
