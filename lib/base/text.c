@@ -1,9 +1,14 @@
 #include "lib/base/text.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char hex_digits[] = "0123456789abcdef";
 static const char base32_digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 void hex_encode(struct view view, char *ret_text)
 {
@@ -86,6 +91,86 @@ enum status base32_decode(const char *text, uint8_t *ret_data, size_t size)
     }
     /* One text for one value: the padding bits must be zero. */
     return used == size && (pending & ((1u << bits) - 1)) == 0 ? STATUS_OK : STATUS_MALFORMED;
+}
+
+void base64_encode(struct view view, char *ret_text)
+{
+    for (size_t i = 0; i < view.size; i += 3) {
+        size_t count = view.size - i < 3 ? view.size - i : 3;
+        uint32_t group = (uint32_t)view.data[i] << 16;
+
+        group |= count > 1 ? (uint32_t)view.data[i + 1] << 8 : 0;
+        group |= count > 2 ? (uint32_t)view.data[i + 2] : 0;
+        for (size_t digit = 0; digit < 4; digit++) {
+            *ret_text++ = digit <= count ? base64_digits[group >> (18 - 6 * digit) & 63] : '=';
+        }
+    }
+    *ret_text = '\0';
+}
+
+/* Four characters at *text as 24 bits; the last `padding` of them are '='. */
+static enum status base64_group(const uint8_t *text, size_t padding, uint32_t *ret_group)
+{
+    uint32_t group = 0;
+
+    for (size_t i = 0; i < 4; i++) {
+        const char *at = text[i] ? strchr(base64_digits, text[i]) : NULL;
+
+        if (i >= 4 - padding) {
+            group <<= 6;
+        } else if (at) {
+            group = group << 6 | (uint32_t)(at - base64_digits);
+        } else {
+            return STATUS_MALFORMED;
+        }
+    }
+    *ret_group = group;
+    return (group & ((1u << 8 * padding) - 1)) == 0 ? STATUS_OK : STATUS_MALFORMED;
+}
+
+enum status base64_decode(struct view text, size_t size_max, struct bytes *ret_bytes)
+{
+    OWN(bytes) struct bytes bytes = {0};
+    size_t padding = 0;
+
+    if (text.size % 4) {
+        return STATUS_MALFORMED;
+    }
+    while (padding < 2 && padding < text.size && text.data[text.size - 1 - padding] == '=') {
+        padding++;
+    }
+    if (BASE64_DECODED_SIZE_MAX(text.size) - padding > size_max) {
+        return STATUS_TOO_LARGE;
+    }
+    bytes.data = malloc(BASE64_DECODED_SIZE_MAX(text.size) + 1);
+    if (!bytes.data) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t i = 0; i < text.size; i += 4) {
+        size_t missing = i + 4 == text.size ? padding : 0;
+        uint32_t group;
+
+        TRY(base64_group(text.data + i, missing, &group));
+        for (size_t byte = 0; byte < 3 - missing; byte++) {
+            bytes.data[bytes.size++] = (uint8_t)(group >> (16 - 8 * byte));
+        }
+    }
+    *ret_bytes = TAKE(bytes);
+    return STATUS_OK;
+}
+
+void writer_format(struct writer *writer, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    /* Long things are bytes, and go through writer_view(). */
+    ASSERT(length >= 0 && (size_t)length < sizeof text);
+    writer_view(writer, (struct view){(const uint8_t *)text, (size_t)length});
 }
 
 struct hex_short hex_short(struct view view)

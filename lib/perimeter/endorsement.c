@@ -1,6 +1,7 @@
 #include "lib/perimeter/endorsement.h"
 
 #include "lib/base/protobuf.h"
+#include "lib/base/time_text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -48,8 +49,7 @@ static enum status endorsement_read(const Tccp__ClusterEndorsement *message,
     if (message->epoch == 0) {
         return refuse(ret_refusal, REFUSAL_MALFORMED, "epochs begin at 1");
     }
-    if (message->not_before_s >= message->not_after_s ||
-        message->not_after_s > MANIFEST_TIME_MAX_S ||
+    if (message->not_before_s >= message->not_after_s || message->not_after_s > TIME_TEXT_MAX_S ||
         message->not_after_s - message->not_before_s > ENDORSEMENT_VALIDITY_MAX_S) {
         return refuse(ret_refusal, REFUSAL_MALFORMED,
                       "the endorsement's validity is empty, or longer than %d days",

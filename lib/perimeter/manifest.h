@@ -34,9 +34,6 @@ enum {
     LEASE_DEFAULT_S = 30,
 };
 
-/* The end of the year 9999: later times have no text. */
-#define MANIFEST_TIME_MAX_S UINT64_C(253402300799)
-
 struct manifest_attribute {
     const char *key, *value;
 };

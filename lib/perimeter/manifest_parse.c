@@ -1,5 +1,6 @@
 #include "lib/attest/pcr_policy_message.h"
 #include "lib/base/protobuf.h"
+#include "lib/base/time_text.h"
 #include "lib/perimeter/manifest_private.h"
 
 #include <inttypes.h>
@@ -407,8 +408,7 @@ static enum status header_read(struct manifest *manifest, struct refusal *ret_re
     if (message->version == 0 || message->epoch == 0) {
         return refuse(ret_refusal, REFUSAL_MALFORMED, "versions and epochs begin at 1");
     }
-    if (message->not_before_s >= message->not_after_s ||
-        message->not_after_s > MANIFEST_TIME_MAX_S) {
+    if (message->not_before_s >= message->not_after_s || message->not_after_s > TIME_TEXT_MAX_S) {
         return refuse(ret_refusal, REFUSAL_MALFORMED, "the manifest's validity ends as it begins");
     }
     if (message->lease_s < LEASE_MIN_S || message->lease_s > LEASE_MAX_S) {

@@ -59,6 +59,50 @@ static void base32_with_stray_padding_bits_is_refused(void **state)
     assert_status(base32_decode("mz", back, 1), STATUS_MALFORMED);
 }
 
+/* RFC 4648, section 10. */
+static void base64_matches_the_rfc(void **state)
+{
+    static const char *const vectors[][2] = {{"", ""},
+                                             {"f", "Zg=="},
+                                             {"fo", "Zm8="},
+                                             {"foo", "Zm9v"},
+                                             {"foob", "Zm9vYg=="},
+                                             {"fooba", "Zm9vYmE="},
+                                             {"foobar", "Zm9vYmFy"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(vectors); i++) {
+        OWN(bytes) struct bytes back = {0};
+        char text[BASE64_SIZE(6)];
+
+        base64_encode(view_string(vectors[i][0]), text);
+        assert_string_equal(text, vectors[i][1]);
+        assert_ok(base64_decode(view_string(text), 6, &back));
+        assert_true(view_equal(bytes_view(&back), view_string(vectors[i][0])));
+    }
+}
+
+static void base64_with_another_encoding_of_the_same_bytes_is_refused(void **state)
+{
+    static const char *const wrong[] = {
+        "Zh==", "Zm9=", "Zg=", "Zg", "Zg==Zg==", "====", "Z===", "=Zg=", "Zg= ", "Zm9v\n", "Zm-_"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        struct bytes back;
+
+        assert_status(base64_decode(view_string(wrong[i]), 100, &back), STATUS_MALFORMED);
+    }
+}
+
+static void base64_beyond_the_limit_is_refused(void **state)
+{
+    struct bytes back;
+
+    (void)state;
+    assert_status(base64_decode(view_string("Zm9vYg=="), 3, &back), STATUS_TOO_LARGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -66,6 +110,9 @@ int main(void)
         cmocka_unit_test(hex_of_another_length_or_alphabet_is_refused),
         cmocka_unit_test(base32_matches_the_rfc),
         cmocka_unit_test(base32_with_stray_padding_bits_is_refused),
+        cmocka_unit_test(base64_matches_the_rfc),
+        cmocka_unit_test(base64_with_another_encoding_of_the_same_bytes_is_refused),
+        cmocka_unit_test(base64_beyond_the_limit_is_refused),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }
