@@ -73,15 +73,16 @@ struct attester_result {
         evidence; /* quote, signature, pcr_values and the logs that were asked for */
 };
 
-struct registration {
-    uint64_t id;
+/* The answer to a registration that was accepted. */
+struct admission {
+    uint64_t registration_id;
     uint64_t lease_ms;
     struct bytes certificate, ca_certificate; /* DER */
     struct bytes sealed_seed;                 /* members only */
     uint64_t raft_id;                         /* members only */
 };
-void registration_free(struct registration *registration);
-DEFINE_OWN_VALUE(registration, registration_free)
+void admission_free(struct admission *admission);
+DEFINE_OWN_VALUE(admission, admission_free)
 
 struct attester;
 WARN_UNUSED enum status attester_new(const struct attester_config *config,
@@ -110,7 +111,7 @@ WARN_UNUSED enum status attester_evidence(struct attester *attester,
 /* Message 4. Refused unless the certificate is for our key, our role and the registration it names.
  */
 WARN_UNUSED enum status attester_accepted(struct attester *attester, struct view accepted,
-                                          struct registration *ret_registration,
+                                          struct admission *ret_admission,
                                           struct refusal *ret_refusal);
 
 /* What was checked in message 2: for remembering, and for the logs. Valid after
@@ -176,7 +177,7 @@ WARN_UNUSED enum status verifier_evidence(struct verifier *verifier, struct view
 
 /* Message 4, after the commit. */
 WARN_UNUSED enum status verifier_accept(struct verifier *verifier,
-                                        const struct registration *registration,
+                                        const struct admission *admission,
                                         struct bytes *ret_accepted);
 
 #endif

@@ -263,9 +263,9 @@ static enum status check_certificate(const struct attester *attester,
 }
 
 enum status attester_accepted(struct attester *attester, struct view message,
-                              struct registration *ret_registration, struct refusal *ret_refusal)
+                              struct admission *ret_admission, struct refusal *ret_refusal)
 {
-    OWN(registration) struct registration registration = {0};
+    OWN(admission) struct admission admission = {0};
     Tccp__RegisterAccepted *accepted;
     enum status status;
 
@@ -277,20 +277,27 @@ enum status attester_accepted(struct attester *attester, struct view message,
     }
     status = check_certificate(attester, accepted, ret_refusal);
     if (status == STATUS_OK) {
-        registration.id = accepted->registration_id;
-        registration.lease_ms = accepted->lease_ms;
-        registration.raft_id = accepted->raft_id;
-        status = bytes_copy(protobuf_view(accepted->certificate), &registration.certificate);
+        admission.registration_id = accepted->registration_id;
+        admission.lease_ms = accepted->lease_ms;
+        admission.raft_id = accepted->raft_id;
+        status = bytes_copy(protobuf_view(accepted->certificate), &admission.certificate);
     }
     if (status == STATUS_OK) {
-        status = bytes_copy(protobuf_view(accepted->ca_certificate), &registration.ca_certificate);
+        status = bytes_copy(protobuf_view(accepted->ca_certificate), &admission.ca_certificate);
     }
     if (status == STATUS_OK) {
-        status = bytes_copy(protobuf_view(accepted->sealed_seed), &registration.sealed_seed);
+        status = bytes_copy(protobuf_view(accepted->sealed_seed), &admission.sealed_seed);
     }
     tccp__register_accepted__free_unpacked(accepted, NULL);
     TRY(status);
-    *ret_registration = TAKE(registration);
+    *ret_admission = TAKE(admission);
     attester->state = ATTESTER_DONE;
     return STATUS_OK;
+}
+
+void admission_free(struct admission *admission)
+{
+    bytes_free(&admission->certificate);
+    bytes_free(&admission->ca_certificate);
+    bytes_free(&admission->sealed_seed);
 }

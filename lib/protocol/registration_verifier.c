@@ -291,18 +291,18 @@ enum status verifier_evidence(struct verifier *verifier, struct view message,
     return STATUS_OK;
 }
 
-enum status verifier_accept(struct verifier *verifier, const struct registration *registration,
+enum status verifier_accept(struct verifier *verifier, const struct admission *admission,
                             struct bytes *ret_accepted)
 {
     Tccp__RegisterAccepted message = TCCP__REGISTER_ACCEPTED__INIT;
 
     TRY(step_begin(verifier, VERIFIER_HEARD_EVIDENCE, NULL));
-    message.registration_id = registration->id;
-    message.lease_ms = registration->lease_ms;
-    message.raft_id = registration->raft_id;
-    message.certificate = protobuf_data(bytes_view(&registration->certificate));
-    message.ca_certificate = protobuf_data(bytes_view(&registration->ca_certificate));
-    message.sealed_seed = protobuf_data(bytes_view(&registration->sealed_seed));
+    message.registration_id = admission->registration_id;
+    message.lease_ms = admission->lease_ms;
+    message.raft_id = admission->raft_id;
+    message.certificate = protobuf_data(bytes_view(&admission->certificate));
+    message.ca_certificate = protobuf_data(bytes_view(&admission->ca_certificate));
+    message.sealed_seed = protobuf_data(bytes_view(&admission->sealed_seed));
     TRY(protobuf_pack(&message.base, REGISTRATION_MESSAGE_SIZE_MAX, ret_accepted));
     verifier->state = VERIFIER_DONE;
     return STATUS_OK;

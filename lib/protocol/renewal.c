@@ -8,13 +8,13 @@
 
 enum { RENEWAL_MESSAGE_SIZE_MAX = REGISTRATION_MESSAGE_SIZE_MAX };
 
-enum status renewal_challenge(const struct renewal *renewal, uint64_t ima_entries_known,
+enum status renewal_challenge(const struct renewal_binding *binding, uint64_t ima_entries_known,
                               struct bytes *ret_challenge)
 {
     Tccp__RenewChallenge message = TCCP__RENEW_CHALLENGE__INIT;
 
-    message.nonce = protobuf_data(VIEW_OF_ARRAY(renewal->nonce));
-    message.registration_id = renewal->registration_id;
+    message.nonce = protobuf_data(VIEW_OF_ARRAY(binding->nonce));
+    message.registration_id = binding->registration_id;
     message.ima_entries_known = ima_entries_known;
     return protobuf_pack(&message.base, RENEWAL_MESSAGE_SIZE_MAX, ret_challenge);
 }
@@ -43,10 +43,10 @@ enum status renewal_read_challenge(struct view challenge, uint64_t registration_
     return status;
 }
 
-struct digest renewal_quote_input(const struct renewal *renewal)
+struct digest renewal_quote_input(const struct renewal_binding *binding)
 {
-    return renewal_qualifying(&renewal->scope, renewal->nonce, renewal->registration_id,
-                              renewal->trusted_key, &renewal->channel);
+    return renewal_qualifying(&binding->scope, binding->nonce, binding->registration_id,
+                              binding->trusted_key, &binding->channel);
 }
 
 enum status renewal_evidence(const struct evidence_view *evidence, struct bytes *ret_evidence)
@@ -58,14 +58,14 @@ enum status renewal_evidence(const struct evidence_view *evidence, struct bytes 
     return protobuf_pack(&message.base, RENEWAL_MESSAGE_SIZE_MAX, ret_evidence);
 }
 
-enum status renewal_appraise(const struct renewal *renewal, struct view evidence,
+enum status renewal_appraise(const struct renewal_binding *binding, struct view evidence,
                              const struct manifest_policy *policy, const struct tpm_name *ak_name,
                              const struct boot_state *previous, uint64_t now_s,
                              struct appraisal *ret_appraisal, struct refusal *ret_refusal)
 {
     Tccp__RenewEvidence *message = (Tccp__RenewEvidence *)protobuf_unpack(
         &tccp__renew_evidence__descriptor, evidence, RENEWAL_MESSAGE_SIZE_MAX);
-    struct digest qualifying = renewal_quote_input(renewal);
+    struct digest qualifying = renewal_quote_input(binding);
     struct evidence_view view;
     enum status status;
 

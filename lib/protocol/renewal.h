@@ -9,7 +9,7 @@
 #include "lib/protocol/registration.h"
 
 /* What binds a renewal's quote: computed by both sides. */
-struct renewal {
+struct renewal_binding {
     struct scope scope;
     uint8_t nonce[NONCE_SIZE]; /* fresh, the coordinator's */
     uint64_t registration_id;
@@ -18,15 +18,15 @@ struct renewal {
 };
 
 /* The coordinator asks. ima_entries_known: entries of the IMA log that it has appraised already. */
-WARN_UNUSED enum status renewal_challenge(const struct renewal *renewal, uint64_t ima_entries_known,
-                                          struct bytes *ret_challenge);
+WARN_UNUSED enum status renewal_challenge(const struct renewal_binding *binding,
+                                          uint64_t ima_entries_known, struct bytes *ret_challenge);
 
 /* The node reads it: whether it is for its registration, and what to quote. */
 WARN_UNUSED enum status renewal_read_challenge(struct view challenge, uint64_t registration_id,
                                                uint8_t ret_nonce[NONCE_SIZE],
                                                uint64_t *ret_ima_entries_known,
                                                struct refusal *ret_refusal);
-struct digest renewal_quote_input(const struct renewal *renewal);
+struct digest renewal_quote_input(const struct renewal_binding *binding);
 WARN_UNUSED enum status renewal_evidence(const struct evidence_view *evidence,
                                          struct bytes *ret_evidence);
 
@@ -35,8 +35,8 @@ WARN_UNUSED enum status renewal_evidence(const struct evidence_view *evidence,
  * last accepted appraisal left. ak_name: of the registration; the evidence brings the public area
  * that has this name.
  */
-WARN_UNUSED enum status renewal_appraise(const struct renewal *renewal, struct view evidence,
-                                         const struct manifest_policy *policy,
+WARN_UNUSED enum status renewal_appraise(const struct renewal_binding *binding,
+                                         struct view evidence, const struct manifest_policy *policy,
                                          const struct tpm_name *ak_name,
                                          const struct boot_state *previous, uint64_t now_s,
                                          struct appraisal *ret_appraisal,

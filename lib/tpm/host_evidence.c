@@ -35,7 +35,7 @@ struct evidence_view host_evidence_view(const struct host_evidence *evidence)
 }
 
 /* Files of securityfs have no size to ask for and grow while they are read. */
-static enum status read_log(const char *path, size_t skip, struct bytes *ret_log)
+static enum status read_log(const char *path, struct bytes *ret_log)
 {
     OWN(writer) struct writer writer = writer_new(LOG_SIZE_MAX);
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
@@ -48,10 +48,7 @@ static enum status read_log(const char *path, size_t skip, struct bytes *ret_log
         return STATUS_NOT_FOUND;
     }
     while ((count = read(descriptor, buffer, sizeof buffer)) > 0) {
-        size_t size = (size_t)count, dropped = size < skip ? size : skip;
-
-        skip -= dropped;
-        writer_view(&writer, (struct view){buffer + dropped, size - dropped});
+        writer_view(&writer, (struct view){buffer, (size_t)count});
     }
     if (count < 0) {
         log_event(LOG_ERROR, "log-not-readable", "path=%s error=\"%s\"", path, strerror(errno));
@@ -60,6 +57,26 @@ static enum status read_log(const char *path, size_t skip, struct bytes *ret_log
     (void)close(descriptor);
     TRY(status);
     return writer_take(&writer, ret_log);
+}
+
+/* Leaves out the entries that were sent before. */
+static enum status skip_entries(struct bytes *log, uint64_t count)
+{
+    struct reader reader = reader_of(bytes_view(log));
+    struct bytes rest;
+
+    for (uint64_t i = 0; i < count; i++) {
+        struct ima_entry entry;
+
+        if (reader.left == 0) {
+            return STATUS_CONFLICT; /* Shorter than before: another boot. */
+        }
+        TRY(ima_entry_read(&reader, &entry));
+    }
+    TRY(bytes_copy(reader_rest(&reader), &rest));
+    bytes_free(log);
+    *log = rest;
+    return STATUS_OK;
 }
 
 /* One attempt; *ret_match tells whether the values are those that were quoted. */
@@ -97,10 +114,11 @@ enum status host_evidence_collect(struct tpm *tpm, const struct tpm_identity *id
         return STATUS_BUSY;
     }
     if (request->event_log_path) {
-        TRY(read_log(request->event_log_path, 0, &evidence.event_log));
+        TRY(read_log(request->event_log_path, &evidence.event_log));
     }
     if (request->ima_log_path) {
-        TRY(read_log(request->ima_log_path, request->ima_skip, &evidence.ima_log));
+        TRY(read_log(request->ima_log_path, &evidence.ima_log));
+        TRY(skip_entries(&evidence.ima_log, request->ima_entries_known));
     }
     *ret_evidence = TAKE(evidence);
     return STATUS_OK;

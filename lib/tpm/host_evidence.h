@@ -17,7 +17,7 @@ struct host_evidence_request {
     uint32_t pcr_mask;
     const char *event_log_path; /* NULL: none is asked for */
     const char *ima_log_path;   /* NULL: none is asked for */
-    size_t ima_skip;            /* bytes of the IMA log that the verifier has appraised before */
+    uint64_t ima_entries_known; /* that the verifier has appraised before: they are left out */
 };
 
 struct host_evidence {
