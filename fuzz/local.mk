@@ -15,3 +15,7 @@ FUZZ_TARGETS += fuzz/fuzz_frame
 fuzz_fuzz_frame_SOURCES = fuzz/fuzz_frame.c $(FUZZ_DRIVER)
 fuzz_fuzz_frame_LDADD = lib/net/libnet.a $(LINK_BASE)
 fuzz_fuzz_frame_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += fuzz/fuzz_qmp
+fuzz_fuzz_qmp_SOURCES = fuzz/fuzz_qmp.c $(FUZZ_DRIVER)
+fuzz_fuzz_qmp_LDADD = $(LINK_VM)
+fuzz_fuzz_qmp_LDFLAGS = $(FUZZ_LDFLAGS)
