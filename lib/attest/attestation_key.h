@@ -8,8 +8,8 @@
 /*
  * An attestation key was made inside its TPM, cannot leave it, and signs nothing that the TPM did
  * not make: fixedTPM, fixedParent, sensitiveDataOrigin, restricted, sign; not decrypt; a fixed
- * scheme (ECDSA, RSASSA or RSAPSS with SHA-256 or SHA-384), P-256, P-384 or RSA of at least 2048
- * bits. REFUSAL_AK_ATTRIBUTES names what is missing.
+ * scheme (ECDSA, RSASSA or RSAPSS, with SHA-256), P-256, P-384 or RSA of at least 2048 bits.
+ * REFUSAL_AK_ATTRIBUTES names what is missing.
  *
  * That the key lies in the TPM whose EK was shown is proved by credential activation (credential.h)
  * or by a manifest that names it.

@@ -1,0 +1,179 @@
+#include "lib/attest/appraisal.h"
+
+#include "lib/attest/attestation_key.h"
+#include "lib/attest/ek_certificate.h"
+#include "lib/attest/event_log.h"
+#include "lib/attest/quote.h"
+#include "lib/base/text.h"
+
+#include <string.h>
+
+enum { FIRMWARE_PCRS = 0xff, BOOT_AGGREGATE_PCRS = 0x3ff };
+
+/* A public area out of the evidence, and the name that it must have if one is expected. */
+static enum status public_read(struct view view, const char *what, enum refusal_code code,
+                               const struct tpm_name *expected, enum refusal_code name_code,
+                               struct tpm_public *ret_public, struct refusal *refusal)
+{
+    if (tpm_public_parse(view, ret_public) != STATUS_OK) {
+        return refuse(refusal, code, "the %s's public area is malformed or of an unknown kind",
+                      what);
+    }
+    if (expected && !tpm_name_equal(&ret_public->name, expected)) {
+        return refuse(refusal, name_code, "the %s is %s, expected %s", what,
+                      hex_short(tpm_name_view(&ret_public->name)).text,
+                      hex_short(tpm_name_view(expected)).text);
+    }
+    return STATUS_OK;
+}
+
+/* Check 2. */
+static enum status ek_appraise(const struct evidence_view *evidence,
+                               const struct appraisal_inputs *inputs, struct tpm_name *ret_name,
+                               struct refusal *refusal)
+{
+    struct tpm_public ek;
+
+    TRY(public_read(evidence->ek_public, "endorsement key", REFUSAL_EK_MISMATCH,
+                    inputs->expected_ek, REFUSAL_EK_NOT_IN_MANIFEST, &ek, refusal));
+    TRY(ek_certificate_check(evidence->ek_certificate, &ek, inputs->cas, inputs->ca_count,
+                             inputs->now_s, refusal));
+    *ret_name = ek.name;
+    return STATUS_OK;
+}
+
+/* Check 8: a renewal continues the boot that was appraised. */
+static enum status boot_check(const struct tpm_quote_info *info, const struct boot_state *previous,
+                              struct refusal *refusal)
+{
+    if (info->reset_count != previous->reset_count ||
+        info->restart_count != previous->restart_count) {
+        return refuse(refusal, REFUSAL_RESET, "reset %u restart %u, at the registration %u and %u",
+                      info->reset_count, info->restart_count, previous->reset_count,
+                      previous->restart_count);
+    }
+    if (info->firmware != previous->firmware) {
+        return refuse(refusal, REFUSAL_RESET,
+                      "the TPM's firmware is %016llx, at the registration %016llx",
+                      (unsigned long long)info->firmware, (unsigned long long)previous->firmware);
+    }
+    if (info->clock_ms <= previous->clock_ms) {
+        return refuse(refusal, REFUSAL_CLOCK, "%llu ms, before it was %llu ms",
+                      (unsigned long long)info->clock_ms, (unsigned long long)previous->clock_ms);
+    }
+    return STATUS_OK;
+}
+
+/* Check 10, firmware: the log leads to the quoted values. PCRs 0 to 7 are the firmware's own and
+ * have to be explained in full; of the others only those that the log knows about: the rest is
+ * judged by the policy's values alone. */
+static enum status event_log_appraise(struct view log, const struct pcr_bank *quoted,
+                                      struct refusal *refusal)
+{
+    struct pcr_bank replayed;
+    uint32_t explained;
+
+    TRY(event_log_replay(log, &replayed, refusal));
+    explained = (replayed.mask | FIRMWARE_PCRS) & ~(1u << PCR_IMA) & quoted->mask;
+    for (unsigned pcr = 0; pcr < PCR_COUNT; pcr++) {
+        if ((explained >> pcr & 1) && !digest_equal(&replayed.values[pcr], &quoted->values[pcr])) {
+            return refuse(refusal, REFUSAL_QUOTE_DIGEST,
+                          "the event log gives PCR %u as %s, the quote has %s", pcr,
+                          hex_short(digest_view(&replayed.values[pcr])).text,
+                          hex_short(digest_view(&quoted->values[pcr])).text);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Checks 10, 13 and 16 for IMA's log. */
+static enum status ima_log_appraise(struct view log, const struct pcr_bank *quoted,
+                                    struct ima_state *state, struct refusal *refusal)
+{
+    TRY(ima_replay(state, log, &quoted->values[PCR_IMA], NULL, NULL, refusal));
+    if ((quoted->mask & BOOT_AGGREGATE_PCRS) == BOOT_AGGREGATE_PCRS) {
+        struct digest expected = ima_boot_aggregate(quoted);
+
+        if (!digest_equal(&state->boot_aggregate, &expected)) {
+            return refuse(refusal, REFUSAL_IMA_LOG,
+                          "boot_aggregate is %s, PCRs 0 to 9 give %s: the log is of another boot",
+                          hex_short(digest_view(&state->boot_aggregate)).text,
+                          hex_short(digest_view(&expected)).text);
+        }
+    }
+    if (state->violation_count > 0) {
+        return refuse(refusal, REFUSAL_IMA_LOG,
+                      "%llu violations: a file was written while it was measured",
+                      (unsigned long long)state->violation_count);
+    }
+    return STATUS_OK;
+}
+
+/* From the quote on: what it says, and whether the policy allows that. */
+static enum status quote_appraise(const struct evidence_view *evidence,
+                                  const struct appraisal_inputs *inputs,
+                                  const struct tpm_public *ak, struct appraisal *appraisal,
+                                  struct refusal *refusal)
+{
+    const struct pcr_policy *policy = inputs->policy;
+    uint32_t mask = pcr_policy_mask(policy);
+    struct tpm_quote_info info;
+    struct digest digest;
+
+    if (policy->listed == 0) {
+        return refuse(refusal, REFUSAL_POLICY_MISSING, "the policy lists no PCR");
+    }
+    TRY(quote_check(ak, evidence->quote, evidence->signature, inputs->qualifying, mask, &info,
+                    refusal));
+    if (inputs->previous) {
+        TRY(boot_check(&info, inputs->previous, refusal));
+        appraisal->boot.ima = inputs->previous->ima;
+    }
+    appraisal->boot.reset_count = info.reset_count;
+    appraisal->boot.restart_count = info.restart_count;
+    appraisal->boot.clock_ms = info.clock_ms;
+    appraisal->boot.firmware = info.firmware;
+    memcpy(appraisal->pcr_digest.bytes, info.pcr_digest.bytes, SHA256_SIZE);
+
+    if (pcr_bank_of_view(evidence->pcr_values, mask, &appraisal->pcrs) != STATUS_OK) {
+        return refuse(refusal, REFUSAL_QUOTE_DIGEST, "%zu bytes of PCR values for mask 0x%06x",
+                      evidence->pcr_values.size, mask);
+    }
+    digest = pcr_bank_digest(&appraisal->pcrs, mask);
+    if (!digest_equal(&digest, &appraisal->pcr_digest)) {
+        return refuse(refusal, REFUSAL_QUOTE_DIGEST, "the PCR values hash to %s, the quote has %s",
+                      hex_short(digest_view(&digest)).text,
+                      hex_short(digest_view(&appraisal->pcr_digest)).text);
+    }
+    if (policy->needs_event_log) {
+        TRY(event_log_appraise(evidence->event_log, &appraisal->pcrs, refusal));
+    }
+    if (policy->needs_ima_log) {
+        TRY(ima_log_appraise(evidence->ima_log, &appraisal->pcrs, &appraisal->boot.ima, refusal));
+    }
+    return pcr_policy_check(policy, &appraisal->pcrs, refusal);
+}
+
+enum status appraisal_run(const struct evidence_view *evidence,
+                          const struct appraisal_inputs *inputs, struct appraisal *ret_appraisal,
+                          struct refusal *refusal)
+{
+    struct appraisal appraisal = {0};
+    struct tpm_public ak;
+
+    switch (inputs->ak_trust) {
+    case AK_TRUST_BY_EK:
+        TRY(ek_appraise(evidence, inputs, &appraisal.ek_name, refusal));
+        break;
+    case AK_TRUST_BY_NAME:
+        ASSERT(inputs->expected_ak);
+        break;
+    }
+    TRY(public_read(evidence->ak_public, "attestation key", REFUSAL_AK_ATTRIBUTES,
+                    inputs->expected_ak, REFUSAL_AK_NAME, &ak, refusal));
+    TRY(attestation_key_check(&ak, refusal));
+    appraisal.ak_name = ak.name;
+    TRY(quote_appraise(evidence, inputs, &ak, &appraisal, refusal));
+    *ret_appraisal = appraisal;
+    return STATUS_OK;
+}
