@@ -14,6 +14,13 @@ tests_support_libnettest_a_SOURCES = \
 	%D%/support/credentials.c %D%/support/credentials.h
 LINK_NETTEST = tests/support/libnettest.a $(LINK_NET) $(LINK_TEST)
 
+# Vectors, and the private half of a TPM in software: link it before LINK_ATTEST.
+check_LIBRARIES += tests/support/libsofttpm.a
+tests_support_libsofttpm_a_SOURCES = \
+	%D%/support/soft_tpm.c %D%/support/soft_tpm.h \
+	%D%/support/vectors.c %D%/support/vectors.h
+LINK_SOFT_TPM = tests/support/libsofttpm.a $(LINK_ATTEST) $(LINK_TEST)
+
 include tests/unit/lib/base/local.mk
 include tests/unit/lib/crypto/local.mk
 include tests/unit/lib/attest/local.mk
