@@ -10,5 +10,6 @@ lib_base_libbase_a_SOURCES = \
 	%D%/secret.c %D%/secret.h \
 	%D%/sha256.c %D%/sha256.h \
 	%D%/status.c %D%/status.h \
+	%D%/table.c %D%/table.h \
 	%D%/text.c %D%/text.h \
 	%D%/time_text.c %D%/time_text.h

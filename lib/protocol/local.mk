@@ -6,4 +6,5 @@ lib_protocol_libprotocol_a_SOURCES = \
 	%D%/registration.h \
 	%D%/registration_attester.c \
 	%D%/registration_verifier.c \
-	%D%/renewal.c %D%/renewal.h
+	%D%/renewal.c %D%/renewal.h \
+	%D%/sealing.c %D%/sealing.h
