@@ -2,10 +2,9 @@
 UNIT_BASE = \
 	tests/unit/lib/base/test_bytes \
 	tests/unit/lib/base/test_merkle \
+	tests/unit/lib/base/test_table \
 	tests/unit/lib/base/test_text \
 	tests/unit/lib/base/test_time_text
-	tests/unit/lib/base/test_table \
-	tests/unit/lib/base/test_text
 check_PROGRAMS += $(UNIT_BASE)
 TESTS += $(UNIT_BASE)
 
