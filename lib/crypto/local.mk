@@ -3,6 +3,7 @@
 noinst_LIBRARIES += lib/crypto/libcrypto.a
 lib_crypto_libcrypto_a_SOURCES = \
 	%D%/aead.c %D%/aead.h \
+	%D%/der.c %D%/der.h \
 	%D%/entropy.c %D%/entropy.h \
 	%D%/gcm.c %D%/gcm.h \
 	%D%/hpke.c %D%/hpke.h %D%/hpke_kdf.h \
@@ -10,4 +11,5 @@ lib_crypto_libcrypto_a_SOURCES = \
 	%D%/keys.c %D%/keys.h %D%/key_file.c %D%/key_material.h \
 	%D%/openssl_own.h \
 	%D%/sign.c %D%/sign.h \
-	%D%/x509.h
+	%D%/x509.h %D%/x509_profile.c %D%/x509_profile.h \
+	%D%/x509_make.c %D%/x509_check.c

@@ -5,7 +5,8 @@ UNIT_CRYPTO = \
 	%D%/test_kdf \
 	%D%/test_keys \
 	%D%/test_key_file \
-	%D%/test_sign
+	%D%/test_sign \
+	%D%/test_x509
 check_PROGRAMS += $(UNIT_CRYPTO)
 TESTS += $(UNIT_CRYPTO)
 EXTRA_DIST += tests/vectors/hpke_vectors.h tests/support/hex.h
@@ -22,3 +23,5 @@ tests_unit_lib_crypto_test_key_file_SOURCES = %D%/test_key_file.c
 tests_unit_lib_crypto_test_key_file_LDADD = $(LINK_CRYPTO) $(LINK_TEST)
 tests_unit_lib_crypto_test_sign_SOURCES = %D%/test_sign.c
 tests_unit_lib_crypto_test_sign_LDADD = $(LINK_CRYPTO) $(LINK_TEST)
+tests_unit_lib_crypto_test_x509_SOURCES = %D%/test_x509.c
+tests_unit_lib_crypto_test_x509_LDADD = $(LINK_CRYPTO) $(LINK_TEST)
