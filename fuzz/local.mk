@@ -19,3 +19,12 @@ FUZZ_TARGETS += fuzz/fuzz_qmp
 fuzz_fuzz_qmp_SOURCES = fuzz/fuzz_qmp.c $(FUZZ_DRIVER)
 fuzz_fuzz_qmp_LDADD = $(LINK_VM)
 fuzz_fuzz_qmp_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += fuzz/fuzz_text
+fuzz_fuzz_text_SOURCES = fuzz/fuzz_text.c $(FUZZ_DRIVER)
+fuzz_fuzz_text_LDADD = $(LINK_BASE)
+fuzz_fuzz_text_LDFLAGS = $(FUZZ_LDFLAGS)
+
+FUZZ_TARGETS += fuzz/fuzz_protobuf
+fuzz_fuzz_protobuf_SOURCES = fuzz/fuzz_protobuf.c $(FUZZ_DRIVER)
+fuzz_fuzz_protobuf_LDADD = $(LINK_BASE) $(LINK_PROTO)
+fuzz_fuzz_protobuf_LDFLAGS = $(FUZZ_LDFLAGS)

@@ -310,7 +310,7 @@ rule_every_fuzz_target_is_built_and_has_a_corpus()
 rule_every_parser_is_fuzzed()
 {
     (cd "$top" && sources | grep -E '^(lib|tcd|nodeagent)/.*\.h$' | xargs -r -d '\n' awk '
-        /^[a-z]/ && match($0, /[a-z0-9_]+_(parse|decode|unpack)(_[a-z0-9_]+)?\(/) {
+        /^[a-zA-Z]/ && match($0, /[a-z0-9_]+_(parse|decode|unpack)(_[a-z0-9_]+)?\(/) {
             print FILENAME, substr($0, RSTART, RLENGTH - 1) }') | while read -r file function; do
         grep -qsE "\b$function\b" "$top"/fuzz/*.c || printf '%s: %s is reached by no fuzz target\n' "$file" "$function"
     done

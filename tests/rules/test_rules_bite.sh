@@ -141,7 +141,7 @@ put fuzz/corpus/fuzz_other/x 'x'
 bites every_fuzz_target_is_built_and_has_a_corpus a_corpus_has_a_target 'fuzz/corpus/fuzz_other/: a corpus without'
 head -c 70000 /dev/zero >"$top/fuzz/corpus/fuzz_good/large"
 bites every_fuzz_target_is_built_and_has_a_corpus a_corpus_file_is_small 'fuzz_good/large: larger'
-put lib/base/bad.h 'int bad_parse(int x);\n'
+put lib/base/bad.h 'WARN_UNUSED enum status bad_parse(int x);\n'
 bites every_parser_is_fuzzed every_parser_is_fuzzed 'lib/base/bad.h: bad_parse'
 
 put lib/base/bad.h '/* x */\n#ifndef TCCP_BASE_BAD_H\n#define TCCP_BASE_BAD_H\n\nint bad_first(void);\n\nint bad(void);\n\n#endif\n'

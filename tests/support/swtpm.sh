@@ -130,6 +130,7 @@ swtpm_running() {
 }
 
 swtpm_command() {
+    # shellcheck disable=SC2054  # the commas belong to swtpm's options
     swtpm_arguments=(swtpm socket --tpm2 --tpmstate "dir=$1" --server "type=unixio,path=$1/sock,mode=0600"
         --ctrl "type=unixio,path=$1/sock.ctrl,mode=0600" --flags not-need-init,startup-clear
         --log "file=$1/log,level=1" --pid "file=$1/pid")
