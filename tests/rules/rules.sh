@@ -13,7 +13,7 @@ DOORS='
 raft.h        tcd/replica.c tcd/raft_transport.c tests/ bench/
 raft/         tcd/replica.c tcd/raft_transport.c tests/ bench/
 tss2/         lib/tpm/ tests/
-jansson.h     nodeagent/qmp.c cli/ tests/
+jansson.h     nodeagent/qmp cli/ tests/
 confuse.h     lib/daemon/
 libsmartcols/ cli/
 seccomp.h     lib/daemon/ nodeagent/launcher/ tests/
@@ -333,8 +333,9 @@ rule_headers_document_their_functions()
                 print FILENAME ":" FNR ": a function without a word of documentation"
                 commented = 2
             }' "$header"
-        guard=TCCP_$(printf '%s' "${header#lib/}" | tr 'a-z/.-' 'A-Z___')
-        grep -q "^#ifndef $guard\$" "$header" || printf '%s: its guard is not %s\n' "$header" "$guard"
+        guard=$(basename "$header" .h | tr 'a-z-' 'A-Z_')_H
+        grep -qE "^#ifndef TCCP_([A-Z0-9]+_)*$guard\$" "$header" ||
+            printf '%s: its guard is not TCCP_..._%s\n' "$header" "$guard"
     done)
 }
 

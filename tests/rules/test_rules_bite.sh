@@ -148,7 +148,7 @@ put lib/base/bad.h '/* x */\n#ifndef TCCP_BASE_BAD_H\n#define TCCP_BASE_BAD_H\n\
 bites headers_document_their_functions a_public_function_is_documented 'lib/base/bad.h:7'
 put lib/base/bad.h '#ifndef TCCP_BASE_BAD_H\n#endif\n'
 bites headers_document_their_functions a_header_says_what_it_is_for 'lib/base/bad.h:1'
-put lib/base/bad.h '/* x */\n#ifndef BAD_H\n#endif\n'
+put lib/base/bad.h '/* x */\n#ifndef TCCP_OTHER_H\n#endif\n'
 bites headers_document_their_functions a_header_is_guarded_by_its_path 'lib/base/bad.h: its guard'
 put lib/base/bad.h '/* x */\nuint8_t bad;\n'
 bites headers_compile_alone a_header_includes_what_it_uses 'lib/base/bad.h: does not compile'
