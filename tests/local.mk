@@ -11,7 +11,8 @@ EXTRA_DIST += tests/support/swtpm.sh
 # Connections in tests: identities and what joins them. Link it before LINK_NET.
 check_LIBRARIES += tests/support/libnettest.a
 tests_support_libnettest_a_SOURCES = \
-	%D%/support/credentials.c %D%/support/credentials.h
+	%D%/support/credentials.c %D%/support/credentials.h \
+	%D%/support/loop.c %D%/support/loop.h
 LINK_NETTEST = tests/support/libnettest.a $(LINK_NET) $(LINK_TEST)
 
 # Vectors, and the private half of a TPM in software: link it before LINK_ATTEST.

@@ -147,6 +147,8 @@ void tls_free(struct tls *tls)
     tls_buffer_free(&tls->in);
     tls_buffer_free(&tls->out);
     bytes_free(&tls->peer_leaf);
+    free(tls->refusal);
+    free(tls->error);
     tls_context_release(tls->context);
     free(tls);
 }
@@ -177,7 +179,7 @@ static enum status certificate_to_der(X509 *certificate, struct bytes *ret_der)
     return STATUS_OK;
 }
 
-static enum status chain_decide(struct tls *tls, STACK_OF(X509) * stack)
+static enum status chain_decide(struct tls *tls, STACK_OF(X509) * stack, struct refusal *refusal)
 {
     int count = sk_X509_num(stack);
     struct bytes ders[TLS_CHAIN_MAX] = {{0}};
@@ -185,7 +187,7 @@ static enum status chain_decide(struct tls *tls, STACK_OF(X509) * stack)
     enum status status = STATUS_OK;
 
     if (count < 1 || count > TLS_CHAIN_MAX) {
-        return refuse(&tls->refusal, REFUSAL_CERTIFICATE_CHAIN, "%d certificates shown, at most %d",
+        return refuse(refusal, REFUSAL_CERTIFICATE_CHAIN, "%d certificates shown, at most %d",
                       count, TLS_CHAIN_MAX);
     }
     for (int i = 0; i < count && status == STATUS_OK; i++) {
@@ -193,7 +195,7 @@ static enum status chain_decide(struct tls *tls, STACK_OF(X509) * stack)
         chain[i] = bytes_view(&ders[i]);
     }
     if (status == STATUS_OK) {
-        status = tls->verify(tls->verify_argument, chain, (size_t)count, &tls->refusal);
+        status = tls->verify(tls->verify_argument, chain, (size_t)count, refusal);
     }
     if (status == STATUS_OK) {
         bytes_free(&tls->peer_leaf);
@@ -209,16 +211,21 @@ int tls_verify_chain(X509_STORE_CTX *store, void *argument)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct tls *tls = SSL_get_app_data(ssl);
+    struct refusal refusal = {0};
     enum status status;
 
     (void)argument;
-    status = chain_decide(tls, X509_STORE_CTX_get0_untrusted(store));
+    status = chain_decide(tls, X509_STORE_CTX_get0_untrusted(store), &refusal);
     if (status == STATUS_OK) {
         X509_STORE_CTX_set_error(store, X509_V_OK);
         return 1;
     }
-    if (tls->refusal.code == REFUSAL_NONE) {
-        (void)!refuse(&tls->refusal, REFUSAL_CERTIFICATE_CHAIN, "%s", status_text(status));
+    if (refusal.code == REFUSAL_NONE) {
+        status = refuse(&refusal, REFUSAL_CERTIFICATE_CHAIN, "%s", status_text(status));
+    }
+    tls->refusal = malloc(sizeof *tls->refusal);
+    if (tls->refusal) {
+        *tls->refusal = refusal;
     }
     X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
     return 0;
@@ -227,7 +234,9 @@ int tls_verify_chain(X509_STORE_CTX *store, void *argument)
 static enum status fail(struct tls *tls, enum status status, const char *what)
 {
     tls->status = status;
-    (void)snprintf(tls->error, sizeof tls->error, "%s", what);
+    if (!tls->error) {
+        tls->error = strdup(what);
+    }
     return status;
 }
 
@@ -237,9 +246,9 @@ static enum status fail_from_openssl(struct tls *tls)
     char text[TLS_ERROR_SIZE];
 
     ERR_clear_error();
-    if (tls->refusal.code != REFUSAL_NONE) {
-        (void)snprintf(text, sizeof text, "%s%s%.80s", refusal_sentence(tls->refusal.code),
-                       tls->refusal.detail[0] ? ": " : "", tls->refusal.detail);
+    if (tls->refusal) {
+        (void)snprintf(text, sizeof text, "%s%s%s", refusal_sentence(tls->refusal->code),
+                       tls->refusal->detail[0] ? ": " : "", tls->refusal->detail);
         return fail(tls, STATUS_REFUSED, text);
     }
     (void)snprintf(text, sizeof text, "TLS: %s", reason ? reason : "protocol error");
@@ -364,12 +373,14 @@ void tls_shutdown(struct tls *tls)
 
 const struct refusal *tls_refusal(const struct tls *tls)
 {
-    return &tls->refusal;
+    static const struct refusal none = {.code = REFUSAL_NONE};
+
+    return tls->refusal ? tls->refusal : &none;
 }
 
 const char *tls_error(const struct tls *tls)
 {
-    return tls->error;
+    return tls->error ? tls->error : "out of memory";
 }
 
 const char *tls_alpn(const struct tls *tls)

@@ -6,7 +6,7 @@
 
 #include <openssl/ssl.h>
 
-enum { TLS_ERROR_SIZE = 120, TLS_ALPN_MAX = 4, TLS_ALPN_WIRE_SIZE = TLS_ALPN_MAX * TLS_ALPN_SIZE };
+enum { TLS_ERROR_SIZE = 400, TLS_ALPN_MAX = 4, TLS_ALPN_WIRE_SIZE = TLS_ALPN_MAX * TLS_ALPN_SIZE };
 
 struct tls_context {
     unsigned references;
@@ -41,8 +41,9 @@ struct tls {
     struct bytes peer_leaf;
     enum status status; /* sticky failure */
     bool is_open, is_closed_by_peer, is_shut_down;
-    struct refusal refusal;
-    char error[TLS_ERROR_SIZE];
+    /* Made when needed: there are many connections, and few fail. */
+    struct refusal *refusal;
+    char *error;
 };
 
 WARN_UNUSED enum status tls_buffer_append(struct tls_buffer *buffer, struct view bytes);
