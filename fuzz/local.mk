@@ -44,3 +44,13 @@ FUZZ_TARGETS += fuzz/fuzz_key_file
 fuzz_fuzz_key_file_SOURCES = fuzz/fuzz_key_file.c $(FUZZ_DRIVER)
 fuzz_fuzz_key_file_LDADD = $(LINK_CRYPTO)
 fuzz_fuzz_key_file_LDFLAGS = $(FUZZ_LDFLAGS)
+
+FUZZ_TARGETS += fuzz/fuzz_sealed_blob
+fuzz_fuzz_sealed_blob_SOURCES = fuzz/fuzz_sealed_blob.c $(FUZZ_DRIVER)
+fuzz_fuzz_sealed_blob_LDADD = lib/tpm/libtpm.a $(LINK_BASE) $(TSS2_LIBS)
+fuzz_fuzz_sealed_blob_LDFLAGS = $(FUZZ_LDFLAGS)
+
+FUZZ_TARGETS += fuzz/fuzz_seed_file
+fuzz_fuzz_seed_file_SOURCES = fuzz/fuzz_seed_file.c $(FUZZ_DRIVER)
+fuzz_fuzz_seed_file_LDADD = $(LINK_AUTHORITY)
+fuzz_fuzz_seed_file_LDFLAGS = $(FUZZ_LDFLAGS)

@@ -36,6 +36,22 @@ static enum status policy_of_now(struct tpm *tpm, ESYS_TR srk, uint32_t pcr_mask
     return STATUS_OK;
 }
 
+/*
+ * ESYS keeps what it was told to seal until it is told to seal something else, and no call of it
+ * forgets: tell it to seal nothing, under a parent that does not exist. Nothing of this reaches the
+ * TPM.
+ */
+static void kept_input_overwrite(struct tpm *tpm)
+{
+    const TPM2B_SENSITIVE_CREATE nothing = {0};
+    const TPM2B_DATA outside_info = {0};
+    const TPML_PCR_SELECTION creation_pcrs = {0};
+    const TPM2B_PUBLIC template = template_srk();
+
+    (void)Esys_Create_Async(tpm->esys, ESYS_TR_NONE - 1, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                            ESYS_TR_NONE, &nothing, &template, &outside_info, &creation_pcrs);
+}
+
 enum status tpm_seal(struct tpm *tpm, const struct secret *secret, uint32_t pcr_mask,
                      struct bytes *ret_blob)
 {
@@ -65,8 +81,9 @@ enum status tpm_seal(struct tpm *tpm, const struct secret *secret, uint32_t pcr_
                                             ESYS_TR_NONE, &sensitive, &template, &outside_info,
                                             &creation_pcrs, &private, &public, NULL, NULL, NULL));
     secret_wipe(&sensitive, sizeof sensitive);
-    TRY(status);
+    kept_input_overwrite(tpm);
     tpm_overwrite_buffer(tpm);
+    TRY(status);
     blob.public = *public;
     blob.private = *private;
     return sealed_blob_write(&blob, ret_blob);
