@@ -2,6 +2,10 @@
 UNIT_ATTEST = \
 	tests/unit/lib/attest/test_appraisal \
 	tests/unit/lib/attest/test_credential \
+	tests/unit/lib/attest/test_ek_certificate \
+	tests/unit/lib/attest/test_event_log \
+	tests/unit/lib/attest/test_ima \
+	tests/unit/lib/attest/test_pcr_policy \
 	tests/unit/lib/attest/test_quote \
 	tests/unit/lib/attest/test_tpm_structures
 check_PROGRAMS += $(UNIT_ATTEST)
@@ -11,6 +15,14 @@ tests_unit_lib_attest_test_appraisal_SOURCES = %D%/test_appraisal.c %D%/evidence
 tests_unit_lib_attest_test_appraisal_LDADD = $(LINK_SOFT_TPM)
 tests_unit_lib_attest_test_credential_SOURCES = %D%/test_credential.c
 tests_unit_lib_attest_test_credential_LDADD = $(LINK_SOFT_TPM)
+tests_unit_lib_attest_test_ek_certificate_SOURCES = %D%/test_ek_certificate.c %D%/evidence_files.h
+tests_unit_lib_attest_test_ek_certificate_LDADD = $(LINK_SOFT_TPM)
+tests_unit_lib_attest_test_event_log_SOURCES = %D%/test_event_log.c %D%/evidence_files.h %D%/log_writer.h
+tests_unit_lib_attest_test_event_log_LDADD = $(LINK_SOFT_TPM)
+tests_unit_lib_attest_test_ima_SOURCES = %D%/test_ima.c %D%/evidence_files.h %D%/log_writer.h
+tests_unit_lib_attest_test_ima_LDADD = $(LINK_SOFT_TPM)
+tests_unit_lib_attest_test_pcr_policy_SOURCES = %D%/test_pcr_policy.c
+tests_unit_lib_attest_test_pcr_policy_LDADD = $(LINK_SOFT_TPM) $(LINK_PROTO)
 tests_unit_lib_attest_test_quote_SOURCES = %D%/test_quote.c
 tests_unit_lib_attest_test_quote_LDADD = $(LINK_SOFT_TPM)
 tests_unit_lib_attest_test_tpm_structures_SOURCES = %D%/test_tpm_structures.c
