@@ -19,8 +19,8 @@ libsmartcols/ cli/
 seccomp.h     lib/daemon/ nodeagent/launcher/ tests/
 curl/         nodeagent/fetch/
 uv.h          lib/net/ lib/daemon/ tcd/ nodeagent/ cli/ tests/ bench/
-openssl/ssl.h lib/net/ tests/ bench/
-openssl/      lib/base/ lib/crypto/ lib/attest/ lib/net/ tests/ bench/
+openssl/ssl.h lib/net/ tests/ fuzz/ bench/
+openssl/      lib/base/ lib/crypto/ lib/attest/ lib/net/ tests/ fuzz/ bench/
 argp.h        tcd/main.c nodeagent/ cli/ bench/ tests/
 '
 
@@ -361,6 +361,18 @@ rule_every_test_runs()
         *) printf '%s: in no TESTS, so it never runs\n' "$test" ;;
         esac
     done
+}
+
+# A path of this tree that a document names: a file, a folder, a file without its extension, or a pattern.
+rule_documents_name_what_exists()
+{
+    (cd "$top" && texts | grep -E '\.md$' | while read -r document; do
+        grep -noE '(^|[^A-Za-z0-9_./-])(docs|lib|tcd|nodeagent|cli|proto|tests|fuzz|bench|build-aux|packaging|ansible|formal)/[A-Za-z0-9_./*-]*[A-Za-z0-9_*]' "$document" |
+            sed -E 's|^([0-9]+):[^a-z]?|\1 |' | grep -v NAME | while read -r line path; do
+            compgen -G "$path" >/dev/null || compgen -G "$path.*" >/dev/null ||
+                printf '%s:%s: names %s, which is not there\n' "$document" "$line" "$path"
+        done
+    done)
 }
 
 rule_scripts_pass_shellcheck()

@@ -133,6 +133,9 @@ bites no_unfinished_work no_stub 'lib/base/bad.c:1'
 put docs/x.md 'see /home/someone/src\n'
 bites no_paths_of_a_developer no_path_of_a_developer 'docs/x.md:1'
 
+put docs/x.md 'see `lib/base/good.h`, `lib/base/*.c`, lib/base/good and lib/base/gone.h.\n'
+bites documents_name_what_exists a_document_names_no_file_that_is_gone 'docs/x.md:1: names lib/base/gone.h,'
+
 put fuzz/fuzz_bad.c 'int x;\n'
 bites every_fuzz_target_is_built_and_has_a_corpus a_fuzz_target_is_built 'fuzz/fuzz_bad.c: not in'
 rm "$top/fuzz/corpus/fuzz_good/one"
