@@ -168,8 +168,8 @@ static bool names_tpm(X509 *certificate)
     return found;
 }
 
-static enum status profile_check(X509 *certificate, const struct tpm_public *ek,
-                                 struct refusal *refusal)
+static enum status extensions_check(X509 *certificate, const struct tpm_public *ek,
+                                    struct refusal *refusal)
 {
     uint32_t needed =
         ek->type == TPM_ALGORITHM_RSA ? (uint32_t)KU_KEY_ENCIPHERMENT : (uint32_t)KU_KEY_AGREEMENT;
@@ -251,30 +251,53 @@ static enum status key_check(X509 *certificate, const struct tpm_public *ek,
     return STATUS_OK;
 }
 
+static enum status profile_check(X509 *certificate, const struct tpm_public *ek,
+                                 struct refusal *refusal)
+{
+    TRY(extensions_check(certificate, ek, refusal));
+    TRY(ek_template_check(ek, refusal));
+    return key_check(certificate, ek, refusal);
+}
+
+static enum status certificate_read(struct view der, X509 **ret_certificate,
+                                    struct refusal *refusal)
+{
+    if (certificate_parse(der, ret_certificate) != STATUS_OK) {
+        return refuse(refusal, REFUSAL_EK_CERTIFICATE, "not one X.509 certificate (%zu bytes)",
+                      der.size);
+    }
+    return STATUS_OK;
+}
+
+enum status ek_certificate_profile_check(struct view der, const struct tpm_public *ek,
+                                         struct refusal *refusal)
+{
+    __attribute__((cleanup(x509_cleanup))) X509 *certificate = NULL;
+    enum status status = certificate_read(der, &certificate, refusal);
+
+    if (status == STATUS_OK) {
+        status = profile_check(certificate, ek, refusal);
+    }
+    ERR_clear_error(); /* What OpenSSL complained about is in the refusal. */
+    return status;
+}
+
 enum status ek_certificate_check(struct view der, const struct tpm_public *ek,
                                  const struct view *cas, size_t ca_count, uint64_t now_s,
                                  struct refusal *refusal)
 {
     __attribute__((cleanup(x509_cleanup))) X509 *certificate = NULL;
-    enum status status;
+    enum status status = certificate_read(der, &certificate, refusal);
 
-    if (certificate_parse(der, &certificate) != STATUS_OK) {
-        ERR_clear_error();
-        return refuse(refusal, REFUSAL_EK_CERTIFICATE, "not one X.509 certificate (%zu bytes)",
-                      der.size);
+    if (status == STATUS_OK && ca_count > EK_CA_COUNT_MAX) {
+        status = refuse(refusal, REFUSAL_EK_CHAIN, "more than %d CAs", EK_CA_COUNT_MAX);
     }
-    status = ca_count > EK_CA_COUNT_MAX
-                 ? refuse(refusal, REFUSAL_EK_CHAIN, "more than %d CAs", EK_CA_COUNT_MAX)
-                 : chain_check(certificate, cas, ca_count, now_s, refusal);
+    if (status == STATUS_OK) {
+        status = chain_check(certificate, cas, ca_count, now_s, refusal);
+    }
     if (status == STATUS_OK) {
         status = profile_check(certificate, ek, refusal);
     }
-    if (status == STATUS_OK) {
-        status = ek_template_check(ek, refusal);
-    }
-    if (status == STATUS_OK) {
-        status = key_check(certificate, ek, refusal);
-    }
-    ERR_clear_error(); /* What OpenSSL complained about is in the refusal. */
+    ERR_clear_error();
     return status;
 }

@@ -14,6 +14,11 @@ enum { EK_CERTIFICATE_SIZE_MAX = 8192, EK_CA_COUNT_MAX = 64 };
  */
 WARN_UNUSED enum status ek_template_check(const struct tpm_public *ek, struct refusal *ret_refusal);
 
+/* All of what follows but the chain and the dates. */
+WARN_UNUSED enum status ek_certificate_profile_check(struct view certificate,
+                                                     const struct tpm_public *ek,
+                                                     struct refusal *ret_refusal);
+
 /*
  * The certificate (DER, nothing after it) of the endorsement key `ek`:
  * - chains to one of the CAs (DER; roots and intermediates of TPM manufacturers as the manifest
