@@ -10,6 +10,7 @@ lib_perimeter_libperimeter_a_SOURCES = \
 	%D%/manifest_parse.c \
 	%D%/manifest_private.h \
 	%D%/manifest_text.h \
+	%D%/member_chain.c %D%/member_chain.h \
 	%D%/memory.c %D%/memory.h \
 	%D%/root.c %D%/root.h \
 	%D%/signed_document.c %D%/signed_document.h
