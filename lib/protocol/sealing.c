@@ -7,6 +7,8 @@ static const char *sealing_tag(enum sealing sealing)
         return "tccp-launch";
     case SEALING_SEED:
         return "tccp-seed";
+    case SEALING_ORDER:
+        return "tccp-order";
     }
     ASSERT(!"a kind of sealing");
 }

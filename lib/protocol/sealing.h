@@ -11,6 +11,7 @@
 enum sealing {
     SEALING_TICKET, /* "tccp-launch": customer to tc_kem; aad: H(image manifest) */
     SEALING_SEED,   /* "tccp-seed": member to a joining member's tk_kem */
+    SEALING_ORDER,  /* "tccp-order": coordinator to a node's tk_kem; aad: the order's header */
 };
 
 WARN_UNUSED enum status sealing_info(enum sealing sealing, const struct scope *scope,
