@@ -6,11 +6,16 @@ lib_perimeter_libperimeter_a_SOURCES = \
 	%D%/manifest.c %D%/manifest.h \
 	%D%/manifest_build.c \
 	%D%/manifest_check.c \
-	%D%/manifest_diff.h \
+	%D%/manifest_diff.c %D%/manifest_diff.h \
+	%D%/manifest_keys.c \
 	%D%/manifest_parse.c \
+	%D%/manifest_print.c \
 	%D%/manifest_private.h \
 	%D%/manifest_text.h \
 	%D%/member_chain.c %D%/member_chain.h \
+	%D%/manifest_statement.c \
+	%D%/manifest_text.c %D%/manifest_text.h \
+	%D%/manifest_text_private.h \
 	%D%/memory.c %D%/memory.h \
 	%D%/root.c %D%/root.h \
 	%D%/signed_document.c %D%/signed_document.h

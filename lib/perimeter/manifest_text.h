@@ -11,6 +11,8 @@
  *         not_after = 2027-01-01T00:00:00Z
  *         lease = 30s
  *         member_policy = coordinator
+ *         development = no
+ *         manufacturer_ca = <base64 of a DER certificate>     # any number
  *     }
  *     member tc1 {
  *         ek = 000b...
@@ -27,11 +29,12 @@
  *         role = operator
  *         key = <base64 of the SubjectPublicKeyInfo>
  *     }
- *     manufacturer_ca <base64 of the DER certificate>
  *     policy compute {
  *         pcr 0 = <hex>
  *         pcr 0 = <hex>     # another allowed value
  *         needs_event_log = no
+ *         needs_ima_log = no
+ *         host_profile = no
  *     }
  *
  * One statement a line; blanks around words do not matter; a comment runs from '#' to the end of

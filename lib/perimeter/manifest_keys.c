@@ -1,0 +1,490 @@
+/* The keys of the text form: what each section may hold, as a table, and how each value is read. */
+#include "lib/base/protobuf.h"
+#include "lib/base/time_text.h"
+#include "lib/perimeter/manifest_text_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum status string_set(char **string, struct view value)
+{
+    char *copy = malloc(value.size + 1);
+
+    if (!copy) {
+        return STATUS_NO_MEMORY;
+    }
+    memcpy(copy, value.data, value.size);
+    copy[value.size] = '\0';
+    *string = copy;
+    return STATUS_OK;
+}
+
+static enum status name_set(const struct parser *parser, const struct word *word, char **string)
+{
+    TRY(string_set(string, word->text));
+    if (!manifest_name_is_valid(*string)) {
+        return parser_fail(
+            parser, word->column,
+            "a name has 1 to %d letters, digits, '-', '_', '.', and begins with a letter "
+            "or digit",
+            MANIFEST_NAME_LENGTH_MAX);
+    }
+    return STATUS_OK;
+}
+
+static enum status number_set(const struct parser *parser, const struct word *word,
+                              uint64_t *number)
+{
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < word->text.size; i++) {
+        uint8_t digit = word->text.data[i];
+
+        if (digit < '0' || digit > '9' || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(digit - '0'), &value)) {
+            return parser_fail(parser, word->column, "not a number");
+        }
+    }
+    *number = value;
+    return STATUS_OK;
+}
+
+static enum status time_set(const struct parser *parser, const struct word *word, uint64_t *time_s)
+{
+    if (time_parse(word->text, time_s) != STATUS_OK) {
+        return parser_fail(parser, word->column, "not a time of the form 2026-01-31T00:00:00Z");
+    }
+    return STATUS_OK;
+}
+
+static enum status bool_set(const struct parser *parser, const struct word *word,
+                            protobuf_c_boolean *truth)
+{
+    if (!view_is(word->text, "yes") && !view_is(word->text, "no")) {
+        return parser_fail(parser, word->column, "neither yes nor no");
+    }
+    *truth = view_is(word->text, "yes");
+    return STATUS_OK;
+}
+
+/* Bytes that will belong to the message. */
+static void data_set(ProtobufCBinaryData *data, struct bytes *bytes)
+{
+    *data = (ProtobufCBinaryData){.len = bytes->size, .data = bytes->data};
+    *bytes = (struct bytes){0};
+}
+
+static enum status hex_set(const struct parser *parser, const struct word *word, size_t size_min,
+                           size_t size_max, ProtobufCBinaryData *data)
+{
+    OWN(bytes) struct bytes bytes = {0};
+    char text[HEX_SIZE(64)];
+
+    if (word->text.size % 2 || word->text.size < 2 * size_min || word->text.size > 2 * size_max) {
+        return parser_fail(parser, word->column, "%zu hexadecimal digits; %zu are expected",
+                           word->text.size, 2 * size_min);
+    }
+    memcpy(text, word->text.data, word->text.size);
+    text[word->text.size] = '\0';
+    bytes.size = word->text.size / 2;
+    bytes.data = malloc(bytes.size);
+    if (!bytes.data) {
+        return STATUS_NO_MEMORY;
+    }
+    if (hex_decode(text, bytes.data, bytes.size) != STATUS_OK) {
+        return parser_fail(parser, word->column, "not hexadecimal digits");
+    }
+    data_set(data, &bytes);
+    return STATUS_OK;
+}
+
+static enum status tpm_name_set(const struct parser *parser, const struct word *word,
+                                ProtobufCBinaryData *data)
+{
+    struct tpm_name name;
+
+    TRY(hex_set(parser, word, 2 + 32, 2 + 48, data));
+    if (tpm_name_of_view(protobuf_view(*data), &name) != STATUS_OK) {
+        return parser_fail(
+            parser, word->column,
+            "not a TPM name: 000b and a SHA-256 digest, or 000c and a SHA-384 digest");
+    }
+    return STATUS_OK;
+}
+
+static enum status base64_set(const struct parser *parser, const struct word *word, size_t size_max,
+                              ProtobufCBinaryData *data)
+{
+    OWN(bytes) struct bytes bytes = {0};
+    enum status status = base64_decode(word->text, size_max, &bytes);
+
+    if (status == STATUS_MALFORMED || status == STATUS_TOO_LARGE || bytes.size == 0) {
+        return parser_fail(parser, word->column, "not base64 of 1 to %zu bytes", size_max);
+    }
+    TRY(status);
+    data_set(data, &bytes);
+    return STATUS_OK;
+}
+
+/* --- lists --- */
+
+/* One place more at the end of a list, zeroed; it counts once the caller has filled it. */
+static enum status list_grow(void *list_place, size_t count, size_t size)
+{
+    void *list;
+
+    memcpy(&list, list_place, sizeof list);
+    /* Powers of two: reallocate only when the count is one. */
+    if ((count & (count - 1)) == 0) {
+        list = reallocarray(list, count ? 2 * count : 1, size);
+        if (!list) {
+            return STATUS_NO_MEMORY;
+        }
+        memcpy(list_place, &list, sizeof list);
+    }
+    memset((char *)list + count * size, 0, size);
+    return STATUS_OK;
+}
+
+/* A new message at the end of a list of messages. */
+static enum status message_add(void *list_place, size_t *count, size_t count_max,
+                               const ProtobufCMessageDescriptor *descriptor, void *ret_message)
+{
+    ProtobufCMessage *message, **list;
+
+    if (*count >= count_max) {
+        return STATUS_TOO_LARGE;
+    }
+    TRY(list_grow(list_place, *count, sizeof message));
+    message = malloc(descriptor->sizeof_message);
+    if (!message) {
+        return STATUS_NO_MEMORY;
+    }
+    protobuf_c_message_init(descriptor, message);
+    memcpy(&list, list_place, sizeof(void *));
+    list[(*count)++] = message;
+    memcpy(ret_message, &message, sizeof(void *));
+    return STATUS_OK;
+}
+
+/* --- keys --- */
+
+static Tccp__MemberEntry *member_now(const struct parser *parser)
+{
+    return parser->message->members[parser->message->n_members - 1];
+}
+static Tccp__NodeEntry *node_now(const struct parser *parser)
+{
+    return parser->message->nodes[parser->message->n_nodes - 1];
+}
+static Tccp__OperatorEntry *operator_now(const struct parser *parser)
+{
+    return parser->message->operators[parser->message->n_operators - 1];
+}
+static Tccp__PcrPolicy *policy_now(const struct parser *parser)
+{
+    return parser->message->policies[parser->message->n_policies - 1];
+}
+
+typedef enum status (*key_set)(struct parser *parser, const struct word *name,
+                               const struct word *value);
+#define KEY(function)                                                                              \
+    static enum status function(struct parser *parser, UNUSED const struct word *name,             \
+                                const struct word *value)
+
+KEY(perimeter_key)
+{
+    OWN(bytes) struct bytes bytes = {0};
+    char text[PERIMETER_ID_TEXT_SIZE] = "";
+    struct digest id;
+
+    if (value->text.size == sizeof text - 1) {
+        memcpy(text, value->text.data, sizeof text - 1);
+    }
+    if (perimeter_id_parse(text, &id) != STATUS_OK) {
+        return parser_fail(parser, value->column, "not a perimeter id: %s and %d characters",
+                           PERIMETER_ID_PREFIX, (int)(BASE32_SIZE(SHA256_SIZE) - 1));
+    }
+    TRY(bytes_copy(digest_view(&id), &bytes));
+    data_set(&parser->message->perimeter_id, &bytes);
+    return STATUS_OK;
+}
+KEY(version_key)
+{
+    return number_set(parser, value, &parser->message->version);
+}
+KEY(epoch_key)
+{
+    return number_set(parser, value, &parser->message->epoch);
+}
+KEY(not_before_key)
+{
+    return time_set(parser, value, &parser->message->not_before_s);
+}
+KEY(not_after_key)
+{
+    return time_set(parser, value, &parser->message->not_after_s);
+}
+KEY(lease_key)
+{
+    uint64_t lease_s;
+
+    if (duration_parse(value->text, &lease_s) != STATUS_OK || lease_s < LEASE_MIN_S ||
+        lease_s > LEASE_MAX_S) {
+        return parser_fail(parser, value->column,
+                           "a lease is a duration such as 30s, from %ds to %ds", LEASE_MIN_S,
+                           LEASE_MAX_S);
+    }
+    parser->message->lease_s = (uint32_t)lease_s;
+    return STATUS_OK;
+}
+KEY(member_policy_key)
+{
+    return name_set(parser, value, &parser->message->member_policy);
+}
+KEY(development_key)
+{
+    return bool_set(parser, value, &parser->message->development);
+}
+KEY(manufacturer_ca_key)
+{
+    Tccp__PerimeterManifest *message = parser->message;
+
+    if (message->n_manufacturer_cas >= MANIFEST_CA_COUNT_MAX) {
+        return parser_fail(parser, 1, "more than %d manufacturer CAs", MANIFEST_CA_COUNT_MAX);
+    }
+    TRY(list_grow(&message->manufacturer_cas, message->n_manufacturer_cas,
+                  sizeof message->manufacturer_cas[0]));
+    TRY(base64_set(parser, value, MANIFEST_CA_SIZE_MAX,
+                   &message->manufacturer_cas[message->n_manufacturer_cas]));
+    message->n_manufacturer_cas++;
+    return STATUS_OK;
+}
+
+KEY(member_ek_key)
+{
+    return tpm_name_set(parser, value, &member_now(parser)->ek_name);
+}
+KEY(member_ak_key)
+{
+    return tpm_name_set(parser, value, &member_now(parser)->ak_name);
+}
+KEY(member_address_key)
+{
+    return string_set(&member_now(parser)->address, value->text);
+}
+KEY(member_raft_address_key)
+{
+    return string_set(&member_now(parser)->raft_address, value->text);
+}
+
+KEY(node_ek_key)
+{
+    return tpm_name_set(parser, value, &node_now(parser)->ek_name);
+}
+KEY(node_policy_key)
+{
+    return name_set(parser, value, &node_now(parser)->policy);
+}
+KEY(node_attribute_key)
+{
+    Tccp__NodeEntry *node = node_now(parser);
+    Tccp__Attribute *attribute;
+    enum status status;
+
+    status = message_add(&node->attributes, &node->n_attributes, MANIFEST_ATTRIBUTE_COUNT_MAX,
+                         &tccp__attribute__descriptor, &attribute);
+    if (status == STATUS_TOO_LARGE) {
+        return parser_fail(parser, name->column, "more than %d attributes",
+                           MANIFEST_ATTRIBUTE_COUNT_MAX);
+    }
+    TRY(status);
+    TRY(name_set(parser, name, &attribute->key));
+    return string_set(&attribute->value, value->text);
+}
+
+KEY(operator_role_key)
+{
+    if (!view_is(value->text, operator_role_name(OPERATOR_ROLE_OPERATOR)) &&
+        !view_is(value->text, operator_role_name(OPERATOR_ROLE_AUDITOR))) {
+        return parser_fail(parser, value->column, "neither operator nor auditor");
+    }
+    return string_set(&operator_now(parser)->role, value->text);
+}
+KEY(operator_key_key)
+{
+    return base64_set(parser, value, SPKI_SIZE_MAX, &operator_now(parser)->key);
+}
+
+/* The list of a policy for this PCR; made where it is not there. */
+static enum status policy_pcr(Tccp__PcrPolicy *policy, uint32_t number, Tccp__PcrValues **ret_pcr)
+{
+    for (size_t i = 0; i < policy->n_pcrs; i++) {
+        if (policy->pcrs[i]->pcr == number) {
+            *ret_pcr = policy->pcrs[i];
+            return STATUS_OK;
+        }
+    }
+    TRY(message_add(&policy->pcrs, &policy->n_pcrs, PCR_COUNT, &tccp__pcr_values__descriptor,
+                    ret_pcr));
+    (*ret_pcr)->pcr = number;
+    return STATUS_OK;
+}
+
+KEY(policy_pcr_key)
+{
+    Tccp__PcrValues *pcr;
+    uint64_t number;
+
+    TRY(number_set(parser, name, &number));
+    if (number >= PCR_COUNT) {
+        return parser_fail(parser, name->column, "PCRs have the numbers 0 to %d", PCR_COUNT - 1);
+    }
+    TRY(policy_pcr(policy_now(parser), (uint32_t)number, &pcr));
+    if (pcr->n_values >= PCR_POLICY_VALUE_COUNT_MAX) {
+        return parser_fail(parser, name->column, "more than %d values of PCR %u",
+                           PCR_POLICY_VALUE_COUNT_MAX, (unsigned)number);
+    }
+    TRY(list_grow(&pcr->values, pcr->n_values, sizeof pcr->values[0]));
+    TRY(hex_set(parser, value, SHA256_SIZE, SHA256_SIZE, &pcr->values[pcr->n_values]));
+    pcr->n_values++;
+    return STATUS_OK;
+}
+KEY(policy_event_log_key)
+{
+    return bool_set(parser, value, &policy_now(parser)->needs_event_log);
+}
+KEY(policy_ima_log_key)
+{
+    return bool_set(parser, value, &policy_now(parser)->needs_ima_log);
+}
+KEY(policy_host_profile_key)
+{
+    return bool_set(parser, value, &policy_now(parser)->host_profile);
+}
+
+enum key_flags { REQUIRED = 1, REPEATED = 2, NAMED = 4 };
+
+/* At most 32: see keys_seen. */
+static const struct {
+    enum section section;
+    const char *name;
+    unsigned flags;
+    key_set set;
+} keys[] = {
+    {SECTION_MANIFEST, "perimeter", REQUIRED, perimeter_key},
+    {SECTION_MANIFEST, "version", REQUIRED, version_key},
+    {SECTION_MANIFEST, "epoch", REQUIRED, epoch_key},
+    {SECTION_MANIFEST, "not_before", REQUIRED, not_before_key},
+    {SECTION_MANIFEST, "not_after", REQUIRED, not_after_key},
+    {SECTION_MANIFEST, "lease", 0, lease_key},
+    {SECTION_MANIFEST, "member_policy", REQUIRED, member_policy_key},
+    {SECTION_MANIFEST, "development", 0, development_key},
+    {SECTION_MANIFEST, "manufacturer_ca", REPEATED, manufacturer_ca_key},
+    {SECTION_MEMBER, "ek", REQUIRED, member_ek_key},
+    {SECTION_MEMBER, "ak", REQUIRED, member_ak_key},
+    {SECTION_MEMBER, "address", REQUIRED, member_address_key},
+    {SECTION_MEMBER, "raft_address", REQUIRED, member_raft_address_key},
+    {SECTION_NODE, "ek", REQUIRED, node_ek_key},
+    {SECTION_NODE, "policy", REQUIRED, node_policy_key},
+    {SECTION_NODE, "attribute", REPEATED | NAMED, node_attribute_key},
+    {SECTION_OPERATOR, "role", REQUIRED, operator_role_key},
+    {SECTION_OPERATOR, "key", REQUIRED, operator_key_key},
+    {SECTION_POLICY, "pcr", REQUIRED | REPEATED | NAMED, policy_pcr_key},
+    {SECTION_POLICY, "needs_event_log", 0, policy_event_log_key},
+    {SECTION_POLICY, "needs_ima_log", 0, policy_ima_log_key},
+    {SECTION_POLICY, "host_profile", 0, policy_host_profile_key},
+};
+
+static const char *const section_names[SECTION_COUNT] = {
+    [SECTION_NONE] = "",     [SECTION_MANIFEST] = "manifest", [SECTION_MEMBER] = "member",
+    [SECTION_NODE] = "node", [SECTION_OPERATOR] = "operator", [SECTION_POLICY] = "policy",
+};
+
+const char *section_name(enum section section)
+{
+    return section_names[section];
+}
+
+enum status key_assign(struct parser *parser, const struct statement *statement)
+{
+    const struct word *key = &statement->words[0];
+    size_t index = 0;
+
+    if (parser->section == SECTION_NONE) {
+        return parser_fail(parser, key->column, "a key outside of a section");
+    }
+    while (index < ARRAY_SIZE(keys) &&
+           (keys[index].section != parser->section || !view_is(key->text, keys[index].name))) {
+        index++;
+    }
+    if (index == ARRAY_SIZE(keys)) {
+        return parser_fail(parser, key->column, "a %s section has no such key",
+                           section_name(parser->section));
+    }
+    if (statement->count != ((keys[index].flags & NAMED) ? 2 : 1)) {
+        return parser_fail(parser, key->column,
+                           (keys[index].flags & NAMED) ? "`%s NAME = VALUE` is expected"
+                                                       : "`%s = VALUE` is expected",
+                           keys[index].name);
+    }
+    if ((parser->keys_seen & 1u << index) && !(keys[index].flags & REPEATED)) {
+        return parser_fail(parser, key->column, "`%s` is given twice", keys[index].name);
+    }
+    parser->keys_seen |= 1u << index;
+    return keys[index].set(parser, &statement->words[1], &statement->value);
+}
+
+enum status section_begin(struct parser *parser, enum section section, const struct word *name)
+{
+    Tccp__PerimeterManifest *message = parser->message;
+    Tccp__OperatorEntry *operator_entry;
+    Tccp__MemberEntry *member;
+    Tccp__PcrPolicy *policy;
+    Tccp__NodeEntry *node;
+    char **name_place = NULL;
+
+    switch (section) {
+    case SECTION_MEMBER:
+        TRY(message_add(&message->members, &message->n_members, MANIFEST_MEMBER_COUNT_MAX,
+                        &tccp__member_entry__descriptor, &member));
+        name_place = &member->name;
+        break;
+    case SECTION_NODE:
+        TRY(message_add(&message->nodes, &message->n_nodes, MANIFEST_NODE_COUNT_MAX,
+                        &tccp__node_entry__descriptor, &node));
+        name_place = &node->name;
+        break;
+    case SECTION_OPERATOR:
+        TRY(message_add(&message->operators, &message->n_operators, MANIFEST_OPERATOR_COUNT_MAX,
+                        &tccp__operator_entry__descriptor, &operator_entry));
+        name_place = &operator_entry->name;
+        break;
+    case SECTION_POLICY:
+        TRY(message_add(&message->policies, &message->n_policies, MANIFEST_POLICY_COUNT_MAX,
+                        &tccp__pcr_policy__descriptor, &policy));
+        name_place = &policy->name;
+        break;
+    case SECTION_MANIFEST:
+    case SECTION_NONE:
+    case SECTION_COUNT:
+        break;
+    }
+    if (name_place) {
+        TRY(name_set(parser, name, name_place));
+    }
+    parser->section = section;
+    parser->keys_seen = 0;
+    return STATUS_OK;
+}
+
+const char *section_missing_key(const struct parser *parser)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        if (keys[i].section == parser->section && (keys[i].flags & REQUIRED) &&
+            !(parser->keys_seen & 1u << i)) {
+            return keys[i].name;
+        }
+    }
+    return NULL;
+}
