@@ -22,6 +22,11 @@ tests_support_libsofttpm_a_SOURCES = \
 	%D%/support/vectors.c %D%/support/vectors.h
 LINK_SOFT_TPM = tests/support/libsofttpm.a $(LINK_ATTEST) $(LINK_TEST)
 
+# A perimeter with its keys and documents. Link it before LINK_PERIMETER.
+check_LIBRARIES += tests/support/libperimetertest.a
+tests_support_libperimetertest_a_SOURCES = %D%/support/perimeter.c %D%/support/perimeter.h
+LINK_PERIMETERTEST = tests/support/libperimetertest.a tests/support/libsofttpm.a $(LINK_PERIMETER) $(LINK_TEST)
+
 include tests/unit/lib/base/local.mk
 include tests/unit/lib/crypto/local.mk
 include tests/unit/lib/attest/local.mk

@@ -1,5 +1,6 @@
 #include "lib/perimeter/endorsement.h"
 
+#include "lib/attest/evidence_message.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/time_text.h"
 
@@ -143,20 +144,6 @@ struct digest endorsement_request_qualifying(const struct scope *scope, struct v
     return canonical_hash(&canonical);
 }
 
-static struct evidence_view evidence_of_message(const Tccp__Evidence *message)
-{
-    return (struct evidence_view){
-        .ek_certificate = protobuf_view(message->ek_certificate),
-        .ek_public = protobuf_view(message->ek_public),
-        .ak_public = protobuf_view(message->ak_public),
-        .quote = protobuf_view(message->quote),
-        .signature = protobuf_view(message->signature),
-        .event_log = protobuf_view(message->event_log),
-        .ima_log = protobuf_view(message->ima_log),
-        .pcr_values = protobuf_view(message->pcr_values),
-    };
-}
-
 static enum status request_read(const Tccp__EndorsementRequest *message,
                                 const struct manifest *manifest,
                                 struct endorsement_request *ret_request,
@@ -191,7 +178,7 @@ static enum status request_read(const Tccp__EndorsementRequest *message,
     }
     endorsement->perimeter_id = manifest->perimeter_id;
     endorsement->epoch = manifest->epoch;
-    evidence = evidence_of_message(message->evidence);
+    evidence = evidence_view_of_message(message->evidence);
     qualifying =
         endorsement_request_qualifying(&scope, perimeter_key_view(&endorsement->tc_sign),
                                        VIEW_OF_ARRAY(endorsement->tc_kem), ret_request->member);

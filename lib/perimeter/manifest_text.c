@@ -72,7 +72,8 @@ static enum status lines_read(struct parser *parser)
                            section_name(parser->section));
     }
     if (!parser->manifest_seen) {
-        return parser_fail(parser, 1, "there is no manifest section");
+        parser->line = 0;
+        return parser_fail(parser, 0, "there is no manifest section");
     }
     return STATUS_OK;
 }
