@@ -3,6 +3,7 @@
 #include "tests/support/perimeter.h"
 #include "tests/support/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
