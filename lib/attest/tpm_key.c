@@ -14,7 +14,7 @@ const EVP_MD *tpm_hash(uint16_t algorithm)
         return EVP_sha256();
     case TPM_ALGORITHM_SHA384:
         return EVP_sha384();
-    default:
+    default: /* a number of the TCG registry, from outside */
         return NULL;
     }
 }

@@ -17,7 +17,7 @@ size_t tpm_hash_size(uint16_t algorithm)
         return 48;
     case TPM_ALGORITHM_SHA512:
         return 64;
-    default:
+    default: /* a number of the TCG registry, from outside */
         return 0;
     }
 }
@@ -252,7 +252,7 @@ enum status tpm_signature_parse(struct view view, struct tpm_signature *ret_sign
     case TPM_ALGORITHM_RSAPSS:
         signature.rsa_size = read_buffer(&reader, signature.rsa, sizeof signature.rsa);
         break;
-    default:
+    default: /* a number of the TCG registry, from outside */
         return STATUS_UNSUPPORTED;
     }
     if (!reader_done(&reader)) {

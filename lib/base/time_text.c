@@ -117,7 +117,7 @@ enum status duration_parse(struct view text, uint64_t *ret_duration_s)
     case 'd':
         unit = DAY_S;
         break;
-    default:
+    default: /* a character */
         return STATUS_MALFORMED;
     }
     for (size_t i = 0; i < text.size - 1; i++) {

@@ -107,7 +107,7 @@ static enum status failure(char *ret_error, const char *address, int error)
     case UV_EACCES:
     case UV_EPERM:
         return STATUS_DENIED;
-    default:
+    default: /* a number of libuv, which has many */
         return STATUS_IO;
     }
 }
