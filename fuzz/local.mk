@@ -90,3 +90,7 @@ FUZZ_TARGETS += fuzz/fuzz_manifest_text
 fuzz_fuzz_manifest_text_SOURCES = fuzz/fuzz_manifest_text.c $(FUZZ_DRIVER)
 fuzz_fuzz_manifest_text_LDADD = $(LINK_PERIMETER)
 fuzz_fuzz_manifest_text_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += fuzz/fuzz_launcher_message
+fuzz_fuzz_launcher_message_SOURCES = fuzz/fuzz_launcher_message.c $(FUZZ_DRIVER)
+fuzz_fuzz_launcher_message_LDADD = $(LINK_LAUNCHER)
+fuzz_fuzz_launcher_message_LDFLAGS = $(FUZZ_LDFLAGS)

@@ -1,9 +1,27 @@
 # nodeagent
+# The launcher: privileged and small. What it is made of is a library, so that tests run it with a verifier of their own.
+noinst_LIBRARIES += nodeagent/launcher/liblauncher.a
+nodeagent_launcher_liblauncher_a_SOURCES = \
+	%D%/launcher/accelerator.c %D%/launcher/accelerator.h \
+	%D%/launcher/channel.c %D%/launcher/channel.h \
+	%D%/launcher/command.c %D%/launcher/command.h \
+	%D%/launcher/fence.c %D%/launcher/fence.h \
+	%D%/launcher/grants.c %D%/launcher/grants.h \
+	%D%/launcher/guest.c %D%/launcher/guest.h \
+	%D%/launcher/guest_memory.c %D%/launcher/guest_memory.h \
+	%D%/launcher/launcher.c %D%/launcher/launcher.h \
+	%D%/launcher/message.c %D%/launcher/message.h \
+	%D%/launcher/sandbox.c %D%/launcher/sandbox.h \
+	%D%/launcher/supervisor.c %D%/launcher/supervisor.h \
+	%D%/launcher/witness.c %D%/launcher/witness.h
+LINK_LAUNCHER = nodeagent/launcher/liblauncher.a $(LINK_BASE)
+
 # The VM side of a node, without any protocol of the coordinator's: QMP, QEMU, images, migration.
 noinst_LIBRARIES += nodeagent/libvm.a
 nodeagent_libvm_a_SOURCES = \
+	%D%/launcher_client.c %D%/launcher_client.h \
 	%D%/qmp.c %D%/qmp.h \
 	%D%/qmp_json.h \
 	%D%/qmp_message.c %D%/qmp_message.h \
 	%D%/qmp_value.c %D%/qmp_value.h
-LINK_VM = nodeagent/libvm.a $(LINK_BASE) $(JANSSON_LIBS) $(LIBUV_LIBS)
+LINK_VM = nodeagent/libvm.a $(LINK_LAUNCHER) $(JANSSON_LIBS) $(LIBUV_LIBS)

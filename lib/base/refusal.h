@@ -122,7 +122,8 @@
     X(TICKET_EXPIRED, "ticket-expired", "the ticket has expired", "seal it again")                 \
     X(IMAGE_DIGEST, "image-digest", "the image's bytes are not those of its manifest", "")         \
     X(ORDER, "order", "the order is not for this node, or not from this coordinator", "")          \
-    X(PROOF, "proof", "the proof does not verify", "")
+    X(PROOF, "proof", "the proof does not verify", "")                                             \
+    X(GRANT_EXPIRED, "grant-expired", "the run grant's time is not now", "")
 
 enum refusal_code {
 #define X(code, name, sentence, hint) REFUSAL_##code,

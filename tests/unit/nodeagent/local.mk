@@ -1,5 +1,10 @@
 # tests of nodeagent
 UNIT_VM = \
+	tests/unit/nodeagent/launcher/test_command \
+	tests/unit/nodeagent/launcher/test_fence \
+	tests/unit/nodeagent/launcher/test_grants \
+	tests/unit/nodeagent/launcher/test_message \
+	tests/property/test_fence_property \
 	tests/unit/nodeagent/test_qmp \
 	tests/unit/nodeagent/test_qmp_message
 check_PROGRAMS += $(UNIT_VM)
@@ -9,3 +14,13 @@ tests_unit_nodeagent_test_qmp_SOURCES = %D%/test_qmp.c
 tests_unit_nodeagent_test_qmp_LDADD = $(LINK_VM) $(LINK_TEST)
 tests_unit_nodeagent_test_qmp_message_SOURCES = %D%/test_qmp_message.c
 tests_unit_nodeagent_test_qmp_message_LDADD = $(LINK_VM) $(LINK_TEST)
+tests_unit_nodeagent_launcher_test_command_SOURCES = %D%/launcher/test_command.c
+tests_unit_nodeagent_launcher_test_command_LDADD = $(LINK_LAUNCHER) $(LINK_TEST)
+tests_unit_nodeagent_launcher_test_fence_SOURCES = %D%/launcher/test_fence.c
+tests_unit_nodeagent_launcher_test_fence_LDADD = $(LINK_LAUNCHER) $(LINK_TEST)
+tests_unit_nodeagent_launcher_test_grants_SOURCES = %D%/launcher/test_grants.c
+tests_unit_nodeagent_launcher_test_grants_LDADD = $(LINK_LAUNCHER) $(LINK_TEST)
+tests_unit_nodeagent_launcher_test_message_SOURCES = %D%/launcher/test_message.c
+tests_unit_nodeagent_launcher_test_message_LDADD = $(LINK_LAUNCHER) $(LINK_TEST)
+tests_property_test_fence_property_SOURCES = tests/property/test_fence_property.c
+tests_property_test_fence_property_LDADD = $(LINK_LAUNCHER) $(LINK_TEST)

@@ -1,0 +1,21 @@
+/*
+ * A guest's memory: a memfd that can neither shrink nor grow, so that whoever maps it (QEMU, the
+ * agent's monitor) never faults on it.
+ */
+#ifndef TCCP_NODEAGENT_LAUNCHER_GUEST_MEMORY_H
+#define TCCP_NODEAGENT_LAUNCHER_GUEST_MEMORY_H
+
+#include "lib/base/status.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Openable by `uid` alone. Both descriptors are close-on-exec and the caller's: one for QEMU, and
+ * one that can only read, for the agent. */
+WARN_UNUSED enum status guest_memory_new(uint32_t size_mib, uid_t uid, gid_t gid, int *ret_fd,
+                                         int *ret_readable_fd);
+
+/* Whether `fd` is a memfd that nobody can change any more: kernels and initrds must be. */
+WARN_UNUSED enum status memfd_check_sealed(int fd);
+
+#endif

@@ -1,0 +1,168 @@
+#include "nodeagent/launcher/supervisor.h"
+
+#include "nodeagent/launcher/sandbox.h"
+
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { AGENT_FD = 3, EXIT_BEFORE_EXEC = 127 };
+
+void agent_init(struct agent *agent, const struct agent_settings *settings)
+{
+    *agent = (struct agent){
+        .settings = settings,
+        .pidfd = -1,
+        .channel = -1,
+        .restart_at_ms = 0,
+        .delay_ms = AGENT_RESTART_MIN_MS,
+    };
+}
+
+/* Only `end` and the standard three remain; the agent gets its descriptor under a fixed number. */
+static const char *arrange_descriptors(int end)
+{
+    if (end != AGENT_FD && dup2(end, AGENT_FD) != AGENT_FD) {
+        return "descriptors";
+    }
+    if (fcntl(AGENT_FD, F_SETFD, 0) != 0 || syscall(SYS_close_range, AGENT_FD + 1, ~0U, 0) != 0) {
+        return "descriptors";
+    }
+    return NULL;
+}
+
+_Noreturn static void child_run(const struct agent_settings *settings, int end, int ready)
+{
+    char variable[32];
+    sigset_t none;
+    char byte;
+    const char *failed = NULL;
+
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)snprintf(variable, sizeof variable, "%d", AGENT_FD);
+    if (settings->network_fd >= 0 && setns(settings->network_fd, CLONE_NEWNET) != 0) {
+        failed = "network namespace";
+    } else if (setenv(CHANNEL_ENVIRONMENT, variable, 1) != 0) {
+        failed = "environment";
+    } else if (settings->changes_user) {
+        failed = sandbox_drop_privileges(settings->uid, settings->gid, settings->groups,
+                                         settings->group_count);
+    }
+    if (!failed && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        failed = "no_new_privs";
+    }
+    if (!failed && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
+        failed = "parent death signal";
+    }
+    /* The launcher might have died before the signal was set. */
+    if (!failed && read(ready, &byte, 1) != 1) {
+        failed = "launcher is gone";
+    }
+    if (!failed && !(failed = arrange_descriptors(end))) {
+        (void)execv(settings->arguments[0], settings->arguments);
+        failed = "exec of the agent";
+    }
+    (void)dprintf(STDERR_FILENO, "agent: %s: %s\n", failed, strerror(errno));
+    _exit(EXIT_BEFORE_EXEC);
+}
+
+enum status agent_start(struct agent *agent, uint64_t now_ms)
+{
+    int ends[2], ready[2], pidfd = -1;
+    long pid;
+
+    ASSERT(agent->pidfd < 0 && agent->channel < 0);
+    TRY(channel_pair(ends));
+    if (pipe2(ready, O_CLOEXEC) != 0) {
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+        return STATUS_IO;
+    }
+    pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &pidfd, 0, 0);
+    if (pid == 0) {
+        (void)close(ready[1]);
+        (void)close(ends[0]);
+        child_run(agent->settings, ends[1], ready[0]);
+    }
+    (void)close(ends[1]);
+    (void)close(ready[0]);
+    if (pid > 0) {
+        ssize_t ignored = write(ready[1], "", 1);
+
+        (void)ignored;
+    }
+    (void)close(ready[1]);
+    if (pid < 0) {
+        (void)close(ends[0]);
+        return STATUS_IO;
+    }
+    agent->pid = (pid_t)pid;
+    agent->pidfd = pidfd;
+    agent->channel = ends[0];
+    agent->started_ms = now_ms;
+    agent->restart_at_ms = UINT64_MAX;
+    log_event(LOG_NOTICE, "agent-started", "pid=%d", (int)pid);
+    return STATUS_OK;
+}
+
+bool agent_collect(struct agent *agent, uint64_t now_ms)
+{
+    siginfo_t info = {0};
+
+    if (agent->pidfd < 0 || waitid(P_PIDFD, (id_t)agent->pidfd, &info, WEXITED | WNOHANG) != 0 ||
+        info.si_pid == 0) {
+        return false;
+    }
+    (void)close(agent->pidfd);
+    (void)close(agent->channel);
+    agent->pidfd = agent->channel = -1;
+    if (now_ms - agent->started_ms >= AGENT_STEADY_MS) {
+        agent->delay_ms = AGENT_RESTART_MIN_MS;
+    }
+    agent->restart_at_ms = now_ms + agent->delay_ms;
+    log_event(LOG_WARNING, "agent-ended", "%s=%d restart_in_ms=%u",
+              info.si_code == CLD_EXITED ? "status" : "signal", info.si_status, agent->delay_ms);
+    agent->delay_ms *= 2;
+    if (agent->delay_ms > AGENT_RESTART_MAX_MS) {
+        agent->delay_ms = AGENT_RESTART_MAX_MS;
+    }
+    return true;
+}
+
+void agent_kill(struct agent *agent)
+{
+    if (agent->pidfd >= 0) {
+        (void)syscall(SYS_pidfd_send_signal, agent->pidfd, SIGKILL, NULL, 0);
+    }
+}
+
+void agent_stop(struct agent *agent, unsigned patience_ms)
+{
+    struct pollfd end = {.fd = agent->pidfd, .events = POLLIN};
+
+    if (agent->pidfd < 0) {
+        return;
+    }
+    (void)syscall(SYS_pidfd_send_signal, agent->pidfd, SIGTERM, NULL, 0);
+    if (poll(&end, 1, (int)patience_ms) != 1) {
+        agent_kill(agent);
+    }
+    (void)waitid(P_PIDFD, (id_t)agent->pidfd, NULL, WEXITED);
+    (void)close(agent->pidfd);
+    (void)close(agent->channel);
+    agent->pidfd = agent->channel = -1;
+}
