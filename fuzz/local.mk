@@ -94,3 +94,7 @@ FUZZ_TARGETS += fuzz/fuzz_launcher_message
 fuzz_fuzz_launcher_message_SOURCES = fuzz/fuzz_launcher_message.c $(FUZZ_DRIVER)
 fuzz_fuzz_launcher_message_LDADD = $(LINK_LAUNCHER)
 fuzz_fuzz_launcher_message_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += fuzz/fuzz_luks_image
+fuzz_fuzz_luks_image_SOURCES = fuzz/fuzz_luks_image.c $(FUZZ_DRIVER)
+fuzz_fuzz_luks_image_LDADD = $(LINK_IMAGE)
+fuzz_fuzz_luks_image_LDFLAGS = $(FUZZ_LDFLAGS)

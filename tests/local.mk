@@ -32,6 +32,7 @@ include tests/unit/lib/crypto/local.mk
 include tests/unit/lib/attest/local.mk
 include tests/unit/lib/perimeter/local.mk
 include tests/unit/lib/protocol/local.mk
+include tests/unit/lib/image/local.mk
 include tests/unit/lib/tpm/local.mk
 include tests/unit/lib/net/local.mk
 include tests/unit/lib/daemon/local.mk
