@@ -61,6 +61,14 @@ SANS_IO_EXCEPTIONS='
 libcrypto.a:entropy.o RAND_.*
 '
 
+# The launcher is privileged: it stays small, and holds no key and no connection.
+LAUNCHER_LIBRARY=nodeagent/launcher/liblauncher.a
+LAUNCHER_FORBIDDEN='
+connect bind listen accept accept4 getaddrinfo SSL_.* BIO_.* uv_.* tls_.* connection_.*
+secret_.* private_key_.* hpke_.* sign_message aead_.* tpm_.* Esys_.* EVP_.* RAND_.* entropy_fill
+system popen
+'
+
 # Writable data that outlives a call: nowhere but in the log's sink.
 GLOBAL_EXCEPTIONS='libbase.a:log.o'
 
@@ -234,6 +242,17 @@ rule_sans_io_libraries_have_no_io()
                 print $1 ": imports " $2
             }'
     done
+}
+
+rule_the_launcher_has_no_keys_and_no_network()
+{
+    [ -f "$built/$LAUNCHER_LIBRARY" ] || return 0
+    {
+        printf '%s\n' "$LAUNCHER_FORBIDDEN" | tr ' ' '\n' | sed '/^$/d; s/^/FORBID /'
+        archive_imports "$LAUNCHER_LIBRARY"
+    } | awk '
+        $1 == "FORBID" { forbidden = forbidden (forbidden == "" ? "" : "|") $2; next }
+        $2 ~ ("^(" forbidden ")$") { print $1 ": imports " $2 }'
 }
 
 rule_no_globals()

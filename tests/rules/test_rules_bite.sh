@@ -115,6 +115,16 @@ bites sans_io_libraries_have_no_io a_sans_io_library_may_not_open_a_socket 'libb
 put lib/base/bad.c '#include <stdlib.h>\nint bad(void) { return rand(); }\n'
 archive lib/base/bad.c
 bites sans_io_libraries_have_no_io a_sans_io_library_may_not_draw_randomness 'libbase.a:bad.o: imports rand'
+put lib/base/bad.c '#include <sys/socket.h>\nint bad(int s) { return connect(s, 0, 0); }\n'
+archive lib/base/bad.c
+mkdir -p "$built/nodeagent/launcher"
+mv "$built/lib/base/libbase.a" "$built/nodeagent/launcher/liblauncher.a"
+bites the_launcher_has_no_keys_and_no_network the_launcher_may_not_connect 'liblauncher.a:bad.o: imports connect'
+put lib/base/bad.c 'void secret_new(void);\nvoid bad(void) { secret_new(); }\n'
+archive lib/base/bad.c
+mkdir -p "$built/nodeagent/launcher"
+mv "$built/lib/base/libbase.a" "$built/nodeagent/launcher/liblauncher.a"
+bites the_launcher_has_no_keys_and_no_network the_launcher_may_not_hold_secrets 'liblauncher.a:bad.o: imports secret_new'
 put lib/base/bad.c 'int bad_count;\nint bad(void) { return ++bad_count; }\n'
 archive lib/base/bad.c
 bites no_globals a_library_keeps_no_global 'libbase.a:bad.o: writable data bad_count'
