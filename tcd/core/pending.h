@@ -41,6 +41,15 @@ enum { PENDING_COUNT_MAX = 4 }; /* for one VM */
 size_t pending_of_vm(const struct registry *registry, const struct vm *vm,
                      struct pending ret_pending[PENDING_COUNT_MAX]);
 
+/* What becomes of a copy that a node says it holds (its inventory, after it registered). */
+enum copy_fate {
+    COPY_OWNED,   /* the node owns it: readopted or run by grant */
+    COPY_KEEP,    /* frozen: it may still be decided to run (rule c) */
+    COPY_DESTROY, /* nothing can make it run again */
+};
+enum copy_fate pending_copy_fate(const struct registry *registry, const struct digest *vm_id,
+                                 const struct node *node);
+
 /* Members that joined but that the manifest does not name any more, or that joined again: to be
  * removed from the raft configuration, then MEMBER_REMOVED. Starts with *cursor = 0. */
 const struct member *pending_member_removal(const struct registry *registry, size_t *cursor);

@@ -137,6 +137,7 @@ struct vm {
     struct vm_place owner;
     struct vm_place peer; /* destination while migrating; afterwards holder of the losing copy */
     bool peer_complete;   /* the losing copy could run */
+    uint8_t peer_pseudonym[PSEUDONYM_SIZE];
     bool stop_requested;
     uint64_t release_count; /* how often its key went to a node */
     struct digest measurement, proof;

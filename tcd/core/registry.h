@@ -8,6 +8,7 @@
 #ifndef TCCP_CORE_REGISTRY_H
 #define TCCP_CORE_REGISTRY_H
 
+#include "lib/base/canonical.h"
 #include "lib/base/merkle.h"
 #include "lib/base/refusal.h"
 #include "tcd/core/command.h"

@@ -1,1 +1,15 @@
 # tests of tcd/core
+check_LIBRARIES += tests/support/libcorefixture.a
+tests_support_libcorefixture_a_SOURCES = tests/support/core_fixture.c tests/support/core_fixture.h
+LINK_CORE_TEST = tests/support/libcorefixture.a $(LINK_CORE) $(LINK_TEST)
+
+UNIT_CORE = \
+	tests/unit/tcd/core/test_nodes \
+	tests/unit/tcd/core/test_registry
+check_PROGRAMS += $(UNIT_CORE)
+TESTS += $(UNIT_CORE)
+
+tests_unit_tcd_core_test_nodes_SOURCES = %D%/test_nodes.c
+tests_unit_tcd_core_test_nodes_LDADD = $(LINK_CORE_TEST)
+tests_unit_tcd_core_test_registry_SOURCES = %D%/test_registry.c
+tests_unit_tcd_core_test_registry_LDADD = $(LINK_CORE_TEST)
