@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { FIRMWARE_PCRS = 0xff, BOOT_AGGREGATE_PCRS = 0x3ff };
+enum { BOOT_AGGREGATE_PCRS = 0x3ff };
 
 /* A public area out of the evidence, and the name that it must have if one is expected. */
 static enum status public_read(struct view view, const char *what, enum refusal_code code,
@@ -64,9 +64,9 @@ static enum status boot_check(const struct tpm_quote_info *info, const struct bo
     return STATUS_OK;
 }
 
-/* Check 10, firmware: the log leads to the quoted values. PCRs 0 to 7 are the firmware's own and
- * have to be explained in full; of the others only those that the log knows about: the rest is
- * judged by the policy's values alone. */
+/* Check 10, firmware: the log leads to the quoted values of all PCRs that it extends. PCRs 0 to 7
+ * are always among those: each has its separator. A PCR that the log does not know is judged by the
+ * policy's values alone. */
 static enum status event_log_appraise(struct view log, const struct pcr_bank *quoted,
                                       struct refusal *refusal)
 {
@@ -74,7 +74,7 @@ static enum status event_log_appraise(struct view log, const struct pcr_bank *qu
     uint32_t explained;
 
     TRY(event_log_replay(log, &replayed, refusal));
-    explained = (replayed.mask | FIRMWARE_PCRS) & ~(1u << PCR_IMA) & quoted->mask;
+    explained = replayed.mask & ~(1u << PCR_IMA) & quoted->mask;
     for (unsigned pcr = 0; pcr < PCR_COUNT; pcr++) {
         if ((explained >> pcr & 1) && !digest_equal(&replayed.values[pcr], &quoted->values[pcr])) {
             return refuse(refusal, REFUSAL_QUOTE_DIGEST,

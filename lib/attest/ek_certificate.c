@@ -175,16 +175,15 @@ static enum status extensions_check(X509 *certificate, const struct tpm_public *
         ek->type == TPM_ALGORITHM_RSA ? (uint32_t)KU_KEY_ENCIPHERMENT : (uint32_t)KU_KEY_AGREEMENT;
     uint32_t usage;
 
-    if (X509_check_ca(certificate) != 0) {
+    if (X509_get_extension_flags(certificate) & EXFLAG_CA) {
         return refuse(refusal, REFUSAL_EK_CERTIFICATE, "it is a CA's");
     }
     if (!has_ek_usage(certificate)) {
         return refuse(refusal, REFUSAL_EK_CERTIFICATE,
                       "extended key usage " OID_EK_CERTIFICATE " is missing");
     }
-    usage = X509_get_key_usage(certificate); /* All bits where the extension is missing. */
-    if (!(X509_get_extension_flags(certificate) & EXFLAG_KUSAGE) || !(usage & needed) ||
-        (usage & (KU_KEY_CERT_SIGN | KU_CRL_SIGN))) {
+    usage = X509_get_key_usage(certificate); /* All bits, so refused, where it is missing. */
+    if (!(usage & needed) || (usage & (KU_KEY_CERT_SIGN | KU_CRL_SIGN))) {
         return refuse(refusal, REFUSAL_EK_CERTIFICATE, "key usage 0x%x", usage);
     }
     if (!names_tpm(certificate)) {

@@ -73,9 +73,6 @@ static bool spec_id_read(struct view data, struct event_log *log)
 
         reader_require(&reader, size > 0 && size <= TPM_HASH_SIZE_MAX &&
                                     (known_size == 0 || known_size == size));
-        for (size_t j = 0; j < log->algorithm_count; j++) {
-            reader_require(&reader, log->algorithms[j].algorithm != algorithm);
-        }
         log->algorithms[log->algorithm_count].algorithm = algorithm;
         log->algorithms[log->algorithm_count++].size = size;
         has_sha256 |= algorithm == TPM_ALGORITHM_SHA256;

@@ -174,6 +174,9 @@ static void certificate_outside_the_profile_is_refused(void **state)
         {"a CA",
          {"2.23.133.8.1", "critical,keyEncipherment,keyCertSign", "critical,CA:TRUE", "id:1", "m",
           "v", false, NULL}},
+        {"a CA that may not sign",
+         {"2.23.133.8.1", "critical,keyEncipherment", "critical,CA:TRUE", "id:1", "m", "v", false,
+          NULL}},
         {"signs certificates",
          {"2.23.133.8.1", "critical,keyEncipherment,keyCertSign", "critical,CA:FALSE", "id:1", "m",
           "v", false, NULL}},
@@ -345,6 +348,21 @@ static void public_area_outside_the_templates_is_refused(void **state)
     assert_refused(ek_template_check(&changed, &refusal), refusal, REFUSAL_EK_MISMATCH);
 }
 
+/* A key that may sign, too, could sign what looks like the TPM's word: its certificate does not
+ * help. */
+static void certified_key_outside_the_templates_is_refused(void **state)
+{
+    OWN(soft_key) struct soft_key ek = soft_ek_new(SOFT_RSA);
+    OWN(ca) struct ca ca = ca_new();
+    OWN(bytes) struct bytes der = certificate_make(&good_rsa, &ek, &ca);
+    struct refusal refusal;
+
+    (void)state;
+    ek.public_area[5] |= TPM_OBJECT_SIGN >> 16;
+    assert_refused(check(bytes_view(&der), &ek, bytes_view(&ca.der), EVIDENCE_NOW_S, &refusal),
+                   refusal, REFUSAL_EK_MISMATCH);
+}
+
 static void certificate_with_trailing_bytes_is_refused(void **state)
 {
     OWN(soft_key) struct soft_key ek = soft_ek_new(SOFT_RSA);
@@ -410,6 +428,7 @@ int main(void)
         cmocka_unit_test(certificate_outside_its_dates_is_refused),
         cmocka_unit_test(certificate_for_another_key_is_refused),
         cmocka_unit_test(public_area_outside_the_templates_is_refused),
+        cmocka_unit_test(certified_key_outside_the_templates_is_refused),
         cmocka_unit_test(certificate_with_trailing_bytes_is_refused),
         cmocka_unit_test(captured_certificate_is_accepted_under_its_ca_alone),
         cmocka_unit_test(certificate_of_the_other_kind_of_the_same_tpm_is_refused),

@@ -94,54 +94,71 @@ static void log_that_does_not_begin_with_spec_id_03_is_refused(void **state)
     }
 }
 
-static void header_without_sha256_or_with_one_algorithm_twice_is_refused(void **state)
+/* Separators for PCRs 0 to 7, each with the given digests. */
+static void separators_write_as(struct writer *writer, const uint16_t *algorithms, size_t count)
+{
+    static const uint8_t zeroes[4], other[TPM_HASH_SIZE_MAX];
+    struct digest digest = sha256(VIEW_OF_ARRAY(zeroes));
+
+    for (uint32_t pcr = 0; pcr < 8; pcr++) {
+        write_u32_le(writer, pcr);
+        write_u32_le(writer, EVENT_SEPARATOR);
+        write_u32_le(writer, (uint32_t)count);
+        for (size_t i = 0; i < count; i++) {
+            write_u16_le(writer, algorithms[i]);
+            writer_view(writer, algorithms[i] == TPM_ALGORITHM_SHA256
+                                    ? digest_view(&digest)
+                                    : (struct view){other, tpm_hash_size(algorithms[i])});
+        }
+        write_u32_le(writer, sizeof zeroes);
+        writer_view(writer, VIEW_OF_ARRAY(zeroes));
+    }
+}
+
+static void log_without_exactly_the_announced_digests_is_refused(void **state)
+{
+    enum { SHA1 = TPM_ALGORITHM_SHA1, SHA256 = TPM_ALGORITHM_SHA256 };
+    static const struct {
+        size_t announced_count;
+        uint16_t announced[2];
+        size_t count;
+        uint16_t digests[2];
+        bool good;
+    } cases[] = {
+        {1, {SHA256}, 1, {SHA256}, true},
+        {2, {SHA1, SHA256}, 2, {SHA256, SHA1}, true},
+        {0, {0}, 0, {0}, false},
+        {1, {SHA1}, 1, {SHA1}, false}, /* no SHA-256 */
+        {2, {SHA256, SHA256}, 2, {SHA256, SHA256}, false},
+        {2, {SHA1, SHA256}, 1, {SHA256}, false},         /* one of two */
+        {2, {SHA1, SHA256}, 2, {SHA256, SHA256}, false}, /* one of them twice */
+        {1, {SHA256}, 2, {SHA256, SHA1}, false},         /* one that was not announced */
+        {1, {SHA256}, 1, {SHA1}, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        OWN(writer) struct writer writer = writer_new(LOG_SIZE_MAX);
+
+        event_header_write(&writer, cases[i].announced, cases[i].announced_count);
+        separators_write_as(&writer, cases[i].digests, cases[i].count);
+        if (cases[i].good) {
+            assert_ok(event_log_replay(written(&writer), &(struct pcr_bank){0}, NULL));
+        } else {
+            assert_replay_refused(&writer, REFUSAL_EVENT_LOG);
+        }
+    }
+}
+
+static void header_without_sha256_is_refused_at_once(void **state)
 {
     OWN(writer) struct writer writer = writer_new(LOG_SIZE_MAX);
+    struct refusal refusal;
+    struct event_log log;
 
     (void)state;
     event_header_write(&writer, (const uint16_t[]){TPM_ALGORITHM_SHA1}, 1);
-    assert_replay_refused(&writer, REFUSAL_EVENT_LOG);
-    writer_free(&writer);
-    event_header_write(&writer, (const uint16_t[]){TPM_ALGORITHM_SHA256, TPM_ALGORITHM_SHA256}, 2);
-    assert_replay_refused(&writer, REFUSAL_EVENT_LOG);
-    writer_free(&writer);
-    event_header_write(&writer, NULL, 0);
-    assert_replay_refused(&writer, REFUSAL_EVENT_LOG);
-}
-
-static void event_without_each_announced_digest_is_refused(void **state)
-{
-    static const uint16_t both[] = {TPM_ALGORITHM_SHA1, TPM_ALGORITHM_SHA256};
-    static const uint8_t sha1[20];
-    OWN(writer) struct writer writer = writer_new(LOG_SIZE_MAX);
-
-    (void)state;
-    /* One digest of the two that were announced. */
-    event_header_write(&writer, both, 2);
-    event_write(&writer, 4, EVENT_IPL, &some, (struct view){0});
-    assert_replay_refused(&writer, REFUSAL_EVENT_LOG);
-    /* The same one twice. */
-    writer_free(&writer);
-    event_header_write(&writer, both, 2);
-    write_u32_le(&writer, 4);
-    write_u32_le(&writer, EVENT_IPL);
-    write_u32_le(&writer, 2);
-    for (unsigned i = 0; i < 2; i++) {
-        write_u16_le(&writer, TPM_ALGORITHM_SHA1);
-        writer_view(&writer, VIEW_OF_ARRAY(sha1));
-    }
-    write_u32_le(&writer, 0);
-    assert_replay_refused(&writer, REFUSAL_EVENT_LOG);
-    /* One that was not announced. */
-    writer_free(&writer);
-    event_log_begin(&writer);
-    write_u32_le(&writer, 4);
-    write_u32_le(&writer, EVENT_IPL);
-    write_u32_le(&writer, 1);
-    write_u16_le(&writer, TPM_ALGORITHM_SHA1);
-    writer_view(&writer, VIEW_OF_ARRAY(sha1));
-    write_u32_le(&writer, 0);
-    assert_replay_refused(&writer, REFUSAL_EVENT_LOG);
+    assert_refused(event_log_open(written(&writer), &log, &refusal), refusal, REFUSAL_EVENT_LOG);
 }
 
 static void event_of_a_pcr_above_23_is_refused(void **state)
@@ -313,8 +330,8 @@ int main(void)
         cmocka_unit_test(log_with_trailing_bytes_is_refused),
         cmocka_unit_test(log_above_its_limit_is_refused),
         cmocka_unit_test(log_that_does_not_begin_with_spec_id_03_is_refused),
-        cmocka_unit_test(header_without_sha256_or_with_one_algorithm_twice_is_refused),
-        cmocka_unit_test(event_without_each_announced_digest_is_refused),
+        cmocka_unit_test(log_without_exactly_the_announced_digests_is_refused),
+        cmocka_unit_test(header_without_sha256_is_refused_at_once),
         cmocka_unit_test(event_of_a_pcr_above_23_is_refused),
         cmocka_unit_test(event_longer_than_the_log_is_refused),
         cmocka_unit_test(missing_or_second_separator_is_refused),

@@ -143,6 +143,10 @@ static void malformed_entries_are_refused(void **state)
     entry_write(&writer, "/x");
     writer.data[writer.size - (40 + 4 + 3) + 3] = '3';
     assert_log_refused(&writer);
+    /* A violation that has a digest all the same. */
+    log_begin(&writer);
+    ima_write(&writer, PCR_IMA, &file, "/x", NULL, true);
+    assert_log_refused(&writer);
     /* A field that is longer than the template data. */
     log_begin(&writer);
     ima_write(&writer, PCR_IMA, &file, "/x", &no_signature, false);

@@ -54,6 +54,7 @@ static void key_that_is_not_a_restricted_signing_key_of_its_tpm_is_refused(void 
         soft_ak_describe(&key, wrong[i], TPM_ALGORITHM_ECDSA, TPM_ALGORITHM_SHA256);
         assert_ok(tpm_public_parse(soft_key_public(&key), &ak));
         assert_refused(attestation_key_check(&ak, &refusal), refusal, REFUSAL_AK_ATTRIBUTES);
+        assert_true((wrong[i] & TPM_OBJECT_DECRYPT) == 0 || strstr(refusal.detail, "decrypt"));
     }
 }
 
@@ -67,6 +68,7 @@ static void key_without_a_scheme_or_with_another_hash_is_refused(void **state)
     soft_ak_describe(&key, SOFT_AK_ATTRIBUTES, TPM_ALGORITHM_NULL, 0);
     assert_ok(tpm_public_parse(soft_key_public(&key), &ak));
     assert_refused(attestation_key_check(&ak, &refusal), refusal, REFUSAL_AK_ATTRIBUTES);
+    assert_non_null(strstr(refusal.detail, "no signature scheme"));
     soft_ak_describe(&key, SOFT_AK_ATTRIBUTES, TPM_ALGORITHM_ECDSA, TPM_ALGORITHM_SHA1);
     assert_ok(tpm_public_parse(soft_key_public(&key), &ak));
     assert_refused(attestation_key_check(&ak, &refusal), refusal, REFUSAL_AK_ATTRIBUTES);
@@ -220,8 +222,8 @@ static void scheme_that_the_key_does_not_fix_is_refused(void **state)
     struct bytes pss =
         soft_sign_as(&key, TPM_ALGORITHM_RSAPSS, TPM_ALGORITHM_SHA256, bytes_view(&attest));
     OWN(bytes)
-    struct bytes sha512 =
-        soft_sign_as(&key, TPM_ALGORITHM_RSASSA, TPM_ALGORITHM_SHA512, bytes_view(&attest));
+    struct bytes sha384 =
+        soft_sign_as(&key, TPM_ALGORITHM_RSASSA, TPM_ALGORITHM_SHA384, bytes_view(&attest));
     struct tpm_quote_info info;
     struct refusal refusal;
     struct tpm_public ak;
@@ -231,7 +233,7 @@ static void scheme_that_the_key_does_not_fix_is_refused(void **state)
     assert_refused(quote_check(&ak, bytes_view(&attest), bytes_view(&pss), digest_view(&qualifying),
                                MASK, &info, &refusal),
                    refusal, REFUSAL_QUOTE_SCHEME);
-    assert_refused(quote_check(&ak, bytes_view(&attest), bytes_view(&sha512),
+    assert_refused(quote_check(&ak, bytes_view(&attest), bytes_view(&sha384),
                                digest_view(&qualifying), MASK, &info, &refusal),
                    refusal, REFUSAL_QUOTE_SCHEME);
     soft_ak_describe(&key, SOFT_AK_ATTRIBUTES, TPM_ALGORITHM_RSAPSS, TPM_ALGORITHM_SHA256);
