@@ -1,5 +1,6 @@
 # The schemas; protoc-c makes C from them in the build tree.
 PROTO_SCHEMAS = proto/command.proto proto/perimeter.proto proto/node.proto proto/admin.proto proto/vm.proto
+PROTO_SCHEMAS = proto/command.proto proto/perimeter.proto proto/node.proto proto/admin.proto proto/member.proto
 EXTRA_DIST += $(PROTO_SCHEMAS)
 
 noinst_LIBRARIES += proto/libproto.a

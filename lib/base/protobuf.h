@@ -17,6 +17,11 @@ static inline ProtobufCBinaryData protobuf_data(struct view view)
     return (ProtobufCBinaryData){.len = view.size, .data = (uint8_t *)(uintptr_t)view.data};
 }
 
+static inline char *protobuf_string(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
 /* Serialises a message. STATUS_TOO_LARGE above size_max. */
 WARN_UNUSED enum status protobuf_pack(const ProtobufCMessage *message, size_t size_max,
                                       struct bytes *ret_bytes);

@@ -39,14 +39,32 @@ enum refusal_code refusal_of_name(const char *name)
     return REFUSAL_CODE_COUNT;
 }
 
+static struct refusal make(enum refusal_code code, const char *format, va_list arguments)
+{
+    struct refusal refusal = {.code = code};
+
+    (void)vsnprintf(refusal.detail, sizeof refusal.detail, format, arguments);
+    return refusal;
+}
+
+struct refusal refusal_make(enum refusal_code code, const char *format, ...)
+{
+    struct refusal refusal;
+    va_list arguments;
+
+    va_start(arguments, format);
+    refusal = make(code, format, arguments);
+    va_end(arguments);
+    return refusal;
+}
+
 enum status refuse(struct refusal *ret_refusal, enum refusal_code code, const char *format, ...)
 {
     va_list arguments;
 
     if (ret_refusal) {
-        ret_refusal->code = code;
         va_start(arguments, format);
-        (void)vsnprintf(ret_refusal->detail, sizeof ret_refusal->detail, format, arguments);
+        *ret_refusal = make(code, format, arguments);
         va_end(arguments);
     }
     return STATUS_REFUSED;

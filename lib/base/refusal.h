@@ -153,4 +153,7 @@ enum refusal_code refusal_of_name(const char *name);
 WARN_UNUSED PRINTF_LIKE(3, 4) enum status
     refuse(struct refusal *ret_refusal, enum refusal_code code, const char *format, ...);
 
+/* The same as a value, where nothing is to be returned. */
+PRINTF_LIKE(2, 3) struct refusal refusal_make(enum refusal_code code, const char *format, ...);
+
 #endif

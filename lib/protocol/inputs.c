@@ -124,3 +124,15 @@ struct digest renewal_qualifying(const struct scope *scope, const uint8_t nonce[
     canonical_field(&input, (struct view){channel->exporter, EXPORTER_SIZE});
     return canonical_hash(&input);
 }
+
+enum status seed_aad(const struct scope *scope, const char *member, uint64_t raft_id,
+                     struct key_pair_view trusted_key, struct bytes *ret_aad)
+{
+    struct digest keys = key_pair_digest(scope, trusted_key);
+    struct canonical input = canonical_begin("tccp-seed-for-member", scope);
+
+    canonical_field(&input, view_string(member));
+    canonical_number(&input, raft_id);
+    canonical_digest(&input, &keys);
+    return canonical_take(&input, ret_aad);
+}

@@ -77,4 +77,9 @@ struct digest renewal_qualifying(const struct scope *scope, const uint8_t nonce[
                                  uint64_t registration_id, struct key_pair_view trusted_key,
                                  const struct channel *channel);
 
+/* aad of the seed that is sealed to a joining member: for this member, under this raft id and key
+ * only. */
+WARN_UNUSED enum status seed_aad(const struct scope *scope, const char *member, uint64_t raft_id,
+                                 struct key_pair_view trusted_key, struct bytes *ret_aad);
+
 #endif

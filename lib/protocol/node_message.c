@@ -33,18 +33,12 @@ void node_message_free(Tccp__NodeMessage *message)
     tccp__node_message__free_unpacked(message, NULL);
 }
 
-/* protobuf-c's strings are not const, but packing does not write to them. */
-static char *borrowed(const char *text)
-{
-    return (char *)(uintptr_t)text;
-}
-
 enum status node_message_refused(const struct refusal *refusal, struct bytes *ret_frame)
 {
     Tccp__Refused message = TCCP__REFUSED__INIT;
 
-    message.reason = borrowed(refusal_name(refusal->code));
-    message.detail = borrowed(refusal->detail);
+    message.reason = protobuf_string(refusal_name(refusal->code));
+    message.detail = protobuf_string(refusal->detail);
     return node_message_pack_message(TCCP__NODE_MESSAGE_KIND__REFUSED, &message.base, ret_frame);
 }
 
@@ -52,7 +46,7 @@ enum status node_message_not_leader(const char *leader_address, struct bytes *re
 {
     Tccp__NotLeader message = TCCP__NOT_LEADER__INIT;
 
-    message.address = borrowed(leader_address ? leader_address : "");
+    message.address = protobuf_string(leader_address ? leader_address : "");
     return node_message_pack_message(TCCP__NODE_MESSAGE_KIND__NOT_LEADER, &message.base, ret_frame);
 }
 

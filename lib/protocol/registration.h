@@ -117,6 +117,7 @@ WARN_UNUSED enum status attester_accepted(struct attester *attester, struct view
 /* What was checked in message 2: for remembering, and for the logs. Valid after
  * attester_challenge(). */
 const struct bundle *attester_bundle(const struct attester *attester);
+struct view attester_bundle_bytes(const struct attester *attester);
 
 /* All pointers must outlive the session, or the next call of its owner with new ones. */
 struct verifier_config {

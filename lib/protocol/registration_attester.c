@@ -85,6 +85,11 @@ const struct bundle *attester_bundle(const struct attester *attester)
     return attester->bundle;
 }
 
+struct view attester_bundle_bytes(const struct attester *attester)
+{
+    return protobuf_view(attester->challenge->bundle);
+}
+
 enum status attester_begin(struct attester *attester, struct bytes *ret_hello)
 {
     Tccp__RegisterHello hello = TCCP__REGISTER_HELLO__INIT;

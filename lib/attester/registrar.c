@@ -1,0 +1,424 @@
+#include "lib/attester/registrar.h"
+
+#include "lib/base/log.h"
+#include "lib/crypto/entropy.h"
+#include "lib/net/timer.h"
+#include "lib/perimeter/member_chain.h"
+#include "lib/protocol/node_message.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ALPN_NODE "tccp-node/1"
+
+enum { RETRY_BASE_MS = 250, RETRY_MAX_MS = 10000 };
+
+struct registrar {
+    struct registrar_config config;
+    struct perimeter_memory memory;
+    struct tls_context *tls;
+    struct client *client;
+    struct timer *retry;
+    struct backoff backoff;
+    struct cluster_trust trust; /* of the connection that is being made or open */
+    bool closing, has_job, registered;
+
+    /* one attempt */
+    unsigned attempt; /* a job of an earlier attempt is not for the present one */
+    struct trusted_key key;
+    struct attester *attester;
+    struct channel channel;
+    uint64_t challenge_ms;
+
+    /* the TPM's job; copies, because the attempt may end before the job does */
+    unsigned job_attempt;
+    enum status job_status;
+    struct bytes credential_blob, credential_secret;
+    struct host_evidence_request job_request;
+    struct secret activated;
+    struct host_evidence evidence;
+};
+
+/* --- trusted keys --- */
+
+enum status trusted_key_new(struct trusted_key *ret_key)
+{
+    OWN(trusted_key) struct trusted_key key = {0};
+
+    TRY(private_key_generate(KEY_ECDSA_P256, &key.sign));
+    TRY(private_key_generate(KEY_ECDSA_P256, &key.kem));
+    *ret_key = TAKE(key);
+    return STATUS_OK;
+}
+
+void trusted_key_free(struct trusted_key *key)
+{
+    private_key_free(key->sign);
+    private_key_free(key->kem);
+    *key = (struct trusted_key){0};
+}
+
+/* --- attempts --- */
+
+static void attempt_end(struct registrar *registrar)
+{
+    registrar->attempt++;
+    registrar->registered = false;
+    attester_free(registrar->attester);
+    registrar->attester = NULL;
+    trusted_key_free(&registrar->key);
+}
+
+static void drop_client(struct registrar *registrar)
+{
+    if (registrar->client) {
+        client_close(registrar->client);
+        registrar->client = NULL;
+    }
+}
+
+/* This attempt is over; after a while the next begins. */
+static void fail(struct registrar *registrar, const struct refusal *refusal, bool by_coordinator,
+                 const char *detail)
+{
+    attempt_end(registrar);
+    drop_client(registrar);
+    timer_start(registrar->retry, backoff_next_ms(&registrar->backoff));
+    registrar->config.callbacks.on_failure(registrar->config.callbacks.argument, refusal,
+                                           by_coordinator, detail);
+}
+
+static void fail_status(struct registrar *registrar, enum status status,
+                        const struct refusal *refusal, const char *what)
+{
+    fail(registrar, status == STATUS_REFUSED ? refusal : NULL, false,
+         status == STATUS_REFUSED ? refusal->detail : what);
+}
+
+static enum status verify_coordinator(void *argument, const struct view *chain, size_t count,
+                                      struct refusal *ret_refusal)
+{
+    struct registrar *registrar = argument;
+    struct bundle_expectation expectation = {
+        .perimeter_id = registrar->config.perimeter_id,
+        .memory = registrar->memory,
+        .now_s = time_wall_s(),
+    };
+    struct certificate certificate;
+
+    return member_chain_check(chain, count, &expectation, &registrar->trust, &certificate,
+                              ret_refusal);
+}
+
+static enum status begin(struct registrar *registrar, struct bytes *ret_hello)
+{
+    const struct tpm_identity *identity = registrar->config.identity;
+    const struct tls *tls = connection_tls(client_connection(registrar->client));
+    struct attester_config config = {
+        .role = registrar->config.role,
+        .perimeter_id = registrar->config.perimeter_id,
+        .memory = registrar->memory,
+        .tc_sign = perimeter_key_view(&registrar->trust.endorsement.tc_sign),
+        .ek_certificate = bytes_view(&identity->ek_certificate),
+        .ek_public = bytes_view(&identity->ek_public),
+        .ak_public = bytes_view(&identity->ak_public),
+        .now_s = time_wall_s(),
+    };
+    struct digest exporter;
+
+    TRY(tls_exporter(tls, EXPORTER_LABEL, (struct view){0}, &exporter));
+    memcpy(registrar->channel.exporter, exporter.bytes, EXPORTER_SIZE);
+    registrar->channel.server_certificate = sha256(tls_peer_certificate(tls));
+    TRY(trusted_key_new(&registrar->key));
+    config.channel = registrar->channel;
+    config.tk_sign = registrar->key.sign;
+    private_key_point(registrar->key.kem, config.tk_kem);
+    entropy_fill(config.nonce, sizeof config.nonce);
+    TRY(attester_new(&config, &registrar->attester));
+    return attester_begin(registrar->attester, ret_hello);
+}
+
+static enum status send(struct registrar *registrar, Tccp__NodeMessageKind kind,
+                        struct view payload)
+{
+    OWN(bytes) struct bytes frame = {0};
+
+    TRY(node_message_pack(kind, payload, &frame));
+    return client_send(registrar->client, bytes_view(&frame));
+}
+
+static void on_open(struct client *client, void *argument, const struct connection_peer *peer)
+{
+    struct registrar *registrar = argument;
+    OWN(bytes) struct bytes hello = {0};
+    enum status status;
+
+    (void)peer;
+    attempt_end(registrar);
+    connection_set_frame_size_max(client_connection(client), FRAME_SIZE_MAX);
+    status = begin(registrar, &hello);
+    if (status == STATUS_OK) {
+        status = send(registrar, TCCP__NODE_MESSAGE_KIND__REGISTER_HELLO, bytes_view(&hello));
+    }
+    if (status != STATUS_OK) {
+        fail(registrar, NULL, false, status_text(status));
+    }
+}
+
+/* --- the TPM's part --- */
+
+static void job_clear(struct registrar *registrar)
+{
+    bytes_free(&registrar->credential_blob);
+    bytes_free(&registrar->credential_secret);
+    secret_free(&registrar->activated);
+    host_evidence_free(&registrar->evidence);
+    registrar->evidence = (struct host_evidence){0};
+}
+
+static void work(void *argument)
+{
+    struct registrar *registrar = argument;
+    const struct registrar_config *config = &registrar->config;
+
+    registrar->job_status =
+        tpm_activate_credential(config->tpm, bytes_view(&registrar->credential_blob),
+                                bytes_view(&registrar->credential_secret), &registrar->activated);
+    if (registrar->job_status == STATUS_OK) {
+        registrar->job_status = host_evidence_collect(
+            config->tpm, config->identity, &registrar->job_request, &registrar->evidence);
+    }
+}
+
+static void registrar_free(struct registrar *registrar)
+{
+    job_clear(registrar);
+    attempt_end(registrar);
+    tls_context_release(registrar->tls);
+    free(registrar);
+}
+
+static void done(void *argument)
+{
+    struct registrar *registrar = argument;
+    OWN(bytes) struct bytes evidence = {0};
+    enum status status = registrar->job_status;
+
+    registrar->has_job = false;
+    if (registrar->closing) {
+        registrar_free(registrar);
+        return;
+    }
+    if (registrar->job_attempt == registrar->attempt) {
+        if (status == STATUS_OK) {
+            struct attester_result result = {
+                .activated = secret_view(&registrar->activated),
+                .evidence = host_evidence_view(&registrar->evidence),
+            };
+
+            status = attester_evidence(registrar->attester, &result, &evidence);
+        }
+        if (status == STATUS_OK) {
+            status =
+                send(registrar, TCCP__NODE_MESSAGE_KIND__REGISTER_EVIDENCE, bytes_view(&evidence));
+        }
+        if (status != STATUS_OK) {
+            fail(registrar, NULL, false, "this host's TPM or logs gave no evidence");
+        }
+    }
+    job_clear(registrar);
+}
+
+static void take_challenge(struct registrar *registrar, struct view payload)
+{
+    const struct registrar_config *config = &registrar->config;
+    struct attester_task task = {0};
+    struct refusal refusal = {0};
+    enum status status;
+
+    registrar->challenge_ms = time_boot_ms();
+    if (registrar->has_job) {
+        fail(registrar, NULL, false, "the TPM is still busy with an earlier attempt");
+        return;
+    }
+    status = attester_challenge(registrar->attester, payload, &task, &refusal);
+    if (status == STATUS_OK) {
+        status = bytes_copy(task.credential_blob, &registrar->credential_blob);
+    }
+    if (status == STATUS_OK) {
+        status = bytes_copy(task.credential_secret, &registrar->credential_secret);
+    }
+    if (status == STATUS_OK) {
+        registrar->job_request = (struct host_evidence_request){
+            .qualifying = task.qualifying,
+            .pcr_mask = task.pcr_mask,
+            .event_log_path = task.needs_event_log ? config->event_log_path : NULL,
+            .ima_log_path = task.needs_ima_log ? config->ima_log_path : NULL,
+        };
+        registrar->job_attempt = registrar->attempt;
+        registrar->has_job = true;
+        status = worker_submit(config->tpm_worker, work, done, registrar);
+        registrar->has_job = status == STATUS_OK;
+    }
+    if (status != STATUS_OK) {
+        fail_status(registrar, status, &refusal, "the challenge could not be answered");
+    }
+}
+
+static void take_accepted(struct registrar *registrar, struct view payload)
+{
+    const struct registrar_callbacks *callbacks = &registrar->config.callbacks;
+    OWN(admission) struct admission admission = {0};
+    struct refusal refusal = {0};
+    enum status status = attester_accepted(registrar->attester, payload, &admission, &refusal);
+
+    if (status != STATUS_OK) {
+        fail_status(registrar, status, &refusal, "the registration could not be taken");
+        return;
+    }
+    client_confirm(registrar->client);
+    backoff_reset(&registrar->backoff);
+    registrar->registered = true;
+    (void)perimeter_memory_raise(&registrar->memory, &attester_bundle(registrar->attester)->seen);
+    callbacks->on_registered(
+        callbacks->argument, &registrar->key, &admission, attester_bundle(registrar->attester),
+        attester_bundle_bytes(registrar->attester), &registrar->channel, registrar->challenge_ms);
+}
+
+static void take_not_leader(struct registrar *registrar, struct view payload)
+{
+    Tccp__NotLeader *message = (Tccp__NotLeader *)protobuf_unpack(&tccp__not_leader__descriptor,
+                                                                  payload, NODE_MESSAGE_SIZE_MAX);
+
+    attempt_end(registrar);
+    (void)client_redirect(registrar->client, message ? message->address : NULL);
+    if (message) {
+        tccp__not_leader__free_unpacked(message, NULL);
+    }
+}
+
+static void on_frame(struct client *client, void *argument, struct view frame)
+{
+    struct registrar *registrar = argument;
+    Tccp__NodeMessage *message = node_message_unpack(frame);
+    struct view payload = message ? protobuf_view(message->payload) : (struct view){0};
+    struct refusal refusal;
+
+    (void)client;
+    if (message && message->kind == TCCP__NODE_MESSAGE_KIND__NOT_LEADER) {
+        bool registered = registrar->registered;
+
+        take_not_leader(registrar, payload);
+        if (registered) {
+            registrar->config.callbacks.on_disconnected(registrar->config.callbacks.argument,
+                                                        "another member leads now");
+        }
+    } else if (registrar->registered) {
+        registrar->config.callbacks.on_frame(registrar->config.callbacks.argument, frame);
+    } else if (message && message->kind == TCCP__NODE_MESSAGE_KIND__REGISTER_CHALLENGE) {
+        take_challenge(registrar, payload);
+    } else if (message && message->kind == TCCP__NODE_MESSAGE_KIND__REGISTER_ACCEPTED) {
+        take_accepted(registrar, payload);
+    } else if (message && message->kind == TCCP__NODE_MESSAGE_KIND__REFUSED) {
+        refusal = node_message_read_refused(payload);
+        fail(registrar, &refusal, true, refusal.detail);
+    } else {
+        fail(registrar, NULL, false, "the coordinator sent an unknown message");
+    }
+    if (message) {
+        node_message_free(message);
+    }
+}
+
+static void on_client_failure(struct client *client, void *argument, enum status reason,
+                              const char *detail, bool is_final)
+{
+    struct registrar *registrar = argument;
+    bool registered = registrar->registered;
+
+    (void)client;
+    (void)reason;
+    (void)is_final;
+    attempt_end(registrar);
+    if (registered) {
+        registrar->config.callbacks.on_disconnected(registrar->config.callbacks.argument, detail);
+    } else {
+        registrar->config.callbacks.on_failure(registrar->config.callbacks.argument, NULL, false,
+                                               detail);
+    }
+}
+
+/* --- from outside --- */
+
+static void start(void *argument)
+{
+    struct registrar *registrar = argument;
+    struct client_config config = {
+        .loop = registrar->config.loop,
+        .addresses = registrar->config.addresses,
+        .address_count = registrar->config.address_count,
+        .tls = registrar->tls,
+        .limits = {.idle_timeout_ms = UINT32_MAX}, /* A dead peer is found by the lease. */
+        .callbacks = {.on_open = on_open, .on_frame = on_frame, .on_failure = on_client_failure},
+        .argument = registrar,
+    };
+
+    if (client_open(&config, &registrar->client) != STATUS_OK) {
+        timer_start(registrar->retry, backoff_next_ms(&registrar->backoff));
+    }
+}
+
+enum status registrar_open(const struct registrar_config *config, struct registrar **ret_registrar)
+{
+    static const char *const protocols[] = {ALPN_NODE, NULL};
+    struct registrar *registrar = calloc(1, sizeof *registrar);
+    struct tls_config tls = {.role = TLS_CLIENT, .alpn = protocols, .verify = verify_coordinator};
+    enum status status;
+
+    if (!registrar) {
+        return STATUS_NO_MEMORY;
+    }
+    registrar->config = *config;
+    registrar->memory = config->memory;
+    registrar->backoff = (struct backoff){.base_ms = RETRY_BASE_MS, .max_ms = RETRY_MAX_MS};
+    tls.verify_argument = registrar;
+    status = tls_context_new(&tls, &registrar->tls);
+    if (status == STATUS_OK) {
+        status = timer_new(config->loop, start, registrar, &registrar->retry);
+    }
+    if (status != STATUS_OK) {
+        tls_context_release(registrar->tls);
+        free(registrar);
+        return status;
+    }
+    start(registrar);
+    *ret_registrar = registrar;
+    return STATUS_OK;
+}
+
+void registrar_restart(struct registrar *registrar)
+{
+    attempt_end(registrar);
+    drop_client(registrar);
+    timer_start(registrar->retry, backoff_next_ms(&registrar->backoff));
+}
+
+struct client *registrar_client(struct registrar *registrar)
+{
+    return registrar->client;
+}
+
+const struct perimeter_memory *registrar_memory(const struct registrar *registrar)
+{
+    return &registrar->memory;
+}
+
+void registrar_close(struct registrar *registrar)
+{
+    registrar->closing = true;
+    timer_free(registrar->retry);
+    drop_client(registrar);
+    if (!registrar->has_job) {
+        registrar_free(registrar);
+    }
+}

@@ -1,0 +1,43 @@
+/*
+ * What is in force in the perimeter, as this member's servers need it: taken from the replicated
+ * state, verified by this member itself against the pinned perimeter id, and serialised to be shown
+ * to others.
+ *
+ * A value that never changes; a change of the state makes a new one. References are counted on the
+ * loop's thread, so that a session that began under one manifest ends under it (the commit refuses
+ * it if the state has moved since).
+ */
+#ifndef TCCP_TCD_IN_FORCE_H
+#define TCCP_TCD_IN_FORCE_H
+
+#include "lib/perimeter/bundle.h"
+
+struct in_force {
+    unsigned references;
+    struct bundle *bundle;
+    struct bytes bundle_bytes; /* PerimeterBundle */
+    struct bytes ca_extension; /* the same without its manifest: what the CA certificate carries */
+};
+
+/* The documents; signed ones are bytes of SignedDocument, empty where there is none. */
+struct in_force_documents {
+    struct view root;
+    const struct bytes *successions;
+    size_t succession_count;
+    struct view manifest, endorsement;
+};
+
+/* Verifies all signatures. An expired manifest or a missing endorsement does not make it fail: who
+ * may act on what is left is decided where it is used. */
+WARN_UNUSED enum status in_force_new(const struct in_force_documents *documents,
+                                     const struct digest *perimeter_id, uint64_t now_s,
+                                     struct in_force **ret_in_force, struct refusal *ret_refusal);
+/* Of a bundle file: a member before it has a state. */
+WARN_UNUSED enum status in_force_of_bundle(struct view bundle, const struct digest *perimeter_id,
+                                           uint64_t now_s, struct in_force **ret_in_force,
+                                           struct refusal *ret_refusal);
+struct in_force *in_force_hold(struct in_force *in_force);
+void in_force_release(struct in_force *in_force); /* NULL is ignored */
+DEFINE_OWN_POINTER(in_force, in_force_release)
+
+#endif

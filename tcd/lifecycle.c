@@ -1,0 +1,599 @@
+#include "tcd/lifecycle.h"
+
+#include "lib/attester/registrar.h"
+#include "lib/base/log.h"
+#include "lib/base/protobuf.h"
+#include "lib/daemon/daemon.h"
+#include "lib/daemon/file.h"
+#include "lib/net/timer.h"
+#include "tcd/api_server.h"
+#include "tcd/chores.h"
+#include "tcd/leases.h"
+#include "tcd/member_state.h"
+#include "tcd/membership.h"
+#include "tcd/node_server.h"
+#include "tcd/proposals.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { TICK_MS = 200, PATH_SIZE = 512 };
+
+const char *tcd_phase_name(enum tcd_phase phase)
+{
+    static const char *const names[] = {
+        [PHASE_EMPTY] = "empty",
+        [PHASE_AWAITING_ENDORSEMENT] = "awaiting-endorsement",
+        [PHASE_RUNNING] = "running",
+        [PHASE_STOPPING] = "stopping",
+    };
+    return names[phase];
+}
+
+const char *tcd_leader_address(const struct tcd *tcd)
+{
+    const struct registry *registry = tcd_registry(tcd);
+    uint64_t leader = tcd->replica ? replica_leader(tcd->replica) : 0;
+    const struct member *member = leader ? registry_member(registry, leader) : NULL;
+    const struct member_entry *entry =
+        member ? registry_member_entry(registry, member->name.text) : NULL;
+
+    return entry ? entry->address : "";
+}
+
+uint32_t lifecycle_seal_mask(const struct tcd *tcd)
+{
+    uint32_t policy = pcr_policy_mask(&tcd->founding->bundle->manifest->member_policy->pcrs);
+
+    return (policy & ~(1u << PCR_IMA)) | 1u << AUTHORITY_CAP_PCR;
+}
+
+/* --- founding documents --- */
+
+static enum status read_founding(struct tcd *tcd, struct refusal *ret_refusal)
+{
+    OWN(bytes) struct bytes bytes = {0};
+    Tccp__PerimeterBundle *message;
+    enum status status = file_read(tcd->config.bundle_path, BUNDLE_SIZE_MAX, &bytes);
+
+    if (status != STATUS_OK) {
+        return refuse(ret_refusal, REFUSAL_NOT_FOUND, "bundle %s: %s", tcd->config.bundle_path,
+                      status_text(status));
+    }
+    TRY(in_force_of_bundle(bytes_view(&bytes), &tcd->config.perimeter_id, time_wall_s(),
+                           &tcd->founding, ret_refusal));
+    message = (Tccp__PerimeterBundle *)protobuf_unpack(&tccp__perimeter_bundle__descriptor,
+                                                       bytes_view(&bytes), BUNDLE_SIZE_MAX);
+    if (!message) {
+        return STATUS_NO_MEMORY;
+    }
+    status = bytes_copy(protobuf_view(message->root), &tcd->founding_root);
+    if (status == STATUS_OK) {
+        status = protobuf_pack(&message->manifest->base, BUNDLE_SIZE_MAX, &tcd->founding_manifest);
+    }
+    if (status == STATUS_OK && message->endorsement) {
+        status =
+            protobuf_pack(&message->endorsement->base, BUNDLE_SIZE_MAX, &tcd->founding_endorsement);
+    }
+    tccp__perimeter_bundle__free_unpacked(message, NULL);
+    return status;
+}
+
+enum status lifecycle_with_endorsement(struct tcd *tcd, const Tccp__SignedDocument *endorsement,
+                                       struct in_force **ret_in_force, struct refusal *ret_refusal)
+{
+    OWN(in_force) struct in_force *in_force = NULL;
+    OWN(bytes) struct bytes bytes = {0};
+    const struct endorsement *endorsed;
+
+    TRY(protobuf_pack(&endorsement->base, BUNDLE_SIZE_MAX, &bytes));
+    TRY(in_force_new(
+        &(struct in_force_documents){
+            .root = bytes_view(&tcd->founding_root),
+            .manifest = bytes_view(&tcd->founding_manifest),
+            .endorsement = bytes_view(&bytes),
+        },
+        &tcd->config.perimeter_id, time_wall_s(), &in_force, ret_refusal));
+    if (!in_force->bundle->endorsed) {
+        return refuse(ret_refusal, REFUSAL_ENDORSEMENT_EXPIRED, "the endorsement is not valid now");
+    }
+    endorsed = &in_force->bundle->endorsement;
+    if (authority_require_keys(tcd->authority, perimeter_key_view(&endorsed->tc_sign),
+                               VIEW_OF_ARRAY(endorsed->tc_kem)) != STATUS_OK) {
+        return refuse(ret_refusal, REFUSAL_ENDORSEMENT_MISSING,
+                      "the endorsement is for another seed than this member's");
+    }
+    bytes_free(&tcd->founding_endorsement);
+    tcd->founding_endorsement = TAKE(bytes);
+    *ret_in_force = TAKE(in_force);
+    return STATUS_OK;
+}
+
+/* --- running --- */
+
+static void on_tick(void *argument)
+{
+    struct tcd *tcd = argument;
+
+    timer_start(tcd->ticker, TICK_MS);
+    notify_watchdog();
+    if (tcd_leads(tcd)) {
+        membership_tick(tcd->membership);
+        chores_tick(tcd, time_boot_ms());
+    }
+}
+
+static void on_applied(void *argument, const struct command *command, const struct outcome *outcome)
+{
+    struct tcd *tcd = argument;
+
+    leases_applied(tcd->leases, command, outcome, time_boot_ms());
+    if (tcd->node_server) {
+        node_server_applied(tcd->node_server, command, outcome);
+    }
+}
+
+static void on_restored(void *argument)
+{
+    struct tcd *tcd = argument;
+
+    leases_restart(tcd->leases, tcd_registry(tcd), time_boot_ms());
+}
+
+static void on_leadership(void *argument, bool is_leader, uint64_t term)
+{
+    struct tcd *tcd = argument;
+
+    log_event(LOG_NOTICE, is_leader ? "leading" : "following", "member=%s term=%llu",
+              tcd->config.member, (unsigned long long)term);
+    leases_restart(tcd->leases, tcd_registry(tcd), time_boot_ms());
+    node_server_leadership(tcd->node_server, is_leader);
+    if (is_leader) {
+        notify_status("leads, term %llu", (unsigned long long)term);
+    } else {
+        notify_status("follows, term %llu", (unsigned long long)term);
+    }
+}
+
+/* Nothing may be done any more on a state that is in doubt: not even a clean end, which would
+ * write. */
+static void on_fatal(void *argument, const char *reason, const char *detail)
+{
+    const struct tcd *tcd = argument;
+
+    log_event(LOG_ERROR, "halted", "member=%s reason=%s detail=\"%s\"", tcd->config.member, reason,
+              detail);
+    _Exit(EXIT_FAILURE);
+}
+
+static enum status identify_member(void *argument, struct view certificate, uint64_t *ret_raft_id,
+                                   struct refusal *ret_refusal)
+{
+    const struct tcd *tcd = argument;
+    struct certificate content;
+
+    TRY(credentials_identify(tcd->credentials, certificate, time_wall_s(), &content, ret_refusal));
+    TRY(certificate_require_role(&content, ROLE_MEMBER, ret_refusal));
+    *ret_raft_id = content.registration_id;
+    return STATUS_OK;
+}
+
+/* Certificates carry the endorsement: with a new one, new certificates. */
+static enum status take_credentials(struct tcd *tcd, const struct in_force *in_force)
+{
+    struct credentials *credentials;
+
+    TRY(credentials_new(tcd->authority, in_force, tcd->config.member, tcd->raft_id, time_wall_s(),
+                        &credentials));
+    /* Connections that are being made still ask the old ones who their peer is. */
+    credentials->previous = tcd->credentials;
+    tcd->credentials = credentials;
+    return STATUS_OK;
+}
+
+static void on_in_force(void *argument, struct in_force *in_force)
+{
+    struct tcd *tcd = argument;
+    struct refusal refusal = {0};
+    struct member_state state = {.raft_id = tcd->raft_id, .bundle = in_force->bundle_bytes};
+
+    log_event(LOG_NOTICE, "in-force", "manifest=%llu epoch=%llu endorsed=%d",
+              (unsigned long long)in_force->bundle->manifest->version,
+              (unsigned long long)in_force->bundle->manifest->epoch, in_force->bundle->endorsed);
+    if (!in_force->bundle->endorsed ||
+        bundle_scope(in_force->bundle).epoch != authority_scope(tcd->authority)->epoch) {
+        return; /* While the log is read at the start, or before the endorsement of a new epoch. */
+    }
+    (void)snprintf(state.name, sizeof state.name, "%s", tcd->config.member);
+    if (member_state_write(tcd->config.state_directory, &state) != STATUS_OK) {
+        log_event(LOG_ERROR, "member-file-not-written", "directory=%s",
+                  tcd->config.state_directory);
+    }
+    if (tcd->phase == PHASE_RUNNING && take_credentials(tcd, in_force) == STATUS_OK) {
+        replica_set_tls(tcd->replica, tcd->credentials->raft_server, tcd->credentials->raft_client);
+        if (api_server_listen(tcd->api_server, &refusal) != STATUS_OK) {
+            log_event(LOG_ERROR, "port-not-open", "detail=\"%s\"", refusal.detail);
+        }
+    }
+}
+
+static enum status open_replica(struct tcd *tcd, const struct manifest_member *entry, bool first,
+                                struct refusal *ret_refusal)
+{
+    char directory[PATH_SIZE], error[REPLICA_ERROR_SIZE] = "";
+    const char *listen = tcd->config.raft_listen;
+    enum status status;
+
+    if (snprintf(directory, sizeof directory, "%s/raft", tcd->config.state_directory) >=
+            (int)sizeof directory ||
+        (mkdir(directory, 0700) != 0 && errno != EEXIST)) {
+        return refuse(ret_refusal, REFUSAL_NOT_READY, "%s: %s", directory, strerror(errno));
+    }
+    status = replica_open(
+        &(struct replica_config){
+            .loop = tcd->loop,
+            .directory = directory,
+            .raft_id = tcd->raft_id,
+            .address = entry->raft_address,
+            .listen_address = listen[0] ? listen : NULL,
+            .server_tls = tcd->credentials->raft_server,
+            .client_tls = tcd->credentials->raft_client,
+            .identify = identify_member,
+            .identify_argument = tcd,
+            .machine = machine_interface(tcd->machine),
+            .callbacks = {.on_leadership = on_leadership, .on_fatal = on_fatal, .argument = tcd},
+        },
+        &tcd->replica, error);
+    if (status == STATUS_OK && first) {
+        status = replica_bootstrap(tcd->replica, error);
+        if (status == STATUS_EXISTS) {
+            status = STATUS_OK; /* A founding that was interrupted goes on. */
+        }
+    }
+    if (status == STATUS_OK) {
+        status = replica_start(tcd->replica, error);
+    }
+    return status == STATUS_OK ? STATUS_OK : refuse(ret_refusal, REFUSAL_NOT_READY, "%s", error);
+}
+
+enum status lifecycle_run(struct tcd *tcd, struct in_force *in_force, uint64_t raft_id, bool first,
+                          struct refusal *ret_refusal)
+{
+    const struct manifest_member *entry =
+        manifest_member_by_name(in_force->bundle->manifest, tcd->config.member);
+    struct member_state state = {.raft_id = raft_id, .bundle = in_force->bundle_bytes};
+
+    if (!entry) {
+        return refuse(ret_refusal, REFUSAL_NOT_FOUND, "the manifest names no member %s",
+                      tcd->config.member);
+    }
+    if (!tcd->config.listen[0]) {
+        tcd->config.listen = entry->address;
+    }
+    tcd->raft_id = raft_id;
+    (void)snprintf(state.name, sizeof state.name, "%s", tcd->config.member);
+    TRY(take_credentials(tcd, in_force));
+    TRY(member_state_write(tcd->config.state_directory, &state));
+    TRY(open_replica(tcd, entry, first, ret_refusal));
+    TRY(api_server_listen(tcd->api_server, ret_refusal));
+    tcd->phase = PHASE_RUNNING;
+    timer_start(tcd->ticker, TICK_MS);
+    log_event(LOG_NOTICE, "running", "member=%s raft_id=%llu listen=%s", tcd->config.member,
+              (unsigned long long)raft_id, tcd->config.listen);
+    return STATUS_OK;
+}
+
+/* --- joining --- */
+
+/* What a coordinator admitted us with, while the TPM seals the seed. */
+struct joining {
+    struct tcd *tcd;
+    struct in_force *in_force;
+    struct authority *authority;
+    uint64_t raft_id;
+    enum status status;
+};
+
+static void joining_free(struct joining *joining)
+{
+    in_force_release(joining->in_force);
+    if (joining->authority) {
+        authority_free(joining->authority);
+    }
+    free(joining);
+}
+
+static void seal(void *argument)
+{
+    struct joining *joining = argument;
+    struct tcd *tcd = joining->tcd;
+
+    joining->status = authority_store(joining->authority, tcd->tpm, lifecycle_seal_mask(tcd),
+                                      tcd->config.state_directory);
+}
+
+static void sealed(void *argument)
+{
+    struct joining *joining = argument;
+    struct tcd *tcd = joining->tcd;
+    struct refusal refusal = {0};
+    enum status status = joining->status;
+
+    if (tcd->phase == PHASE_STOPPING) {
+        joining_free(joining);
+        return;
+    }
+    if (status == STATUS_OK) {
+        tcd->authority = TAKE(joining->authority);
+        status = lifecycle_run(tcd, joining->in_force, joining->raft_id, false, &refusal);
+    }
+    if (status != STATUS_OK) {
+        log_event(LOG_ERROR, "join-failed", "reason=\"%s\" detail=\"%s\"", status_text(status),
+                  refusal.detail);
+        on_fatal(tcd, "join", refusal.detail);
+    }
+    joining_free(joining);
+}
+
+/* The seed must be the endorsed one: a coordinator that lies here gives keys that the ETE never
+ * saw. */
+static enum status open_seed(struct joining *joining, const struct trusted_key *key,
+                             const struct admission *admission, const struct bundle *bundle)
+{
+    const struct tcd *tcd = joining->tcd;
+    const struct endorsement *endorsement = &bundle->endorsement;
+    struct scope scope = bundle_scope(bundle);
+    uint8_t point[P256_POINT_SIZE];
+    OWN(bytes) struct bytes aad = {0};
+
+    private_key_point(key->kem, point);
+    TRY(seed_aad(&scope, tcd->config.member, admission->raft_id,
+                 (struct key_pair_view){private_key_spki(key->sign), VIEW_OF_ARRAY(point)}, &aad));
+    TRY(authority_of_sealed(&scope, key->kem, bytes_view(&aad), bytes_view(&admission->sealed_seed),
+                            &joining->authority));
+    return authority_require_keys(joining->authority, perimeter_key_view(&endorsement->tc_sign),
+                                  VIEW_OF_ARRAY(endorsement->tc_kem));
+}
+
+static void on_registered(void *argument, struct trusted_key *key, struct admission *admission,
+                          const struct bundle *bundle, struct view bundle_bytes,
+                          const struct channel *channel, uint64_t challenge_ms)
+{
+    struct tcd *tcd = argument;
+    struct joining *joining = calloc(1, sizeof *joining);
+    struct refusal refusal = {0};
+    enum status status = STATUS_NO_MEMORY;
+
+    (void)channel;
+    (void)challenge_ms;
+    if (joining) {
+        joining->tcd = tcd;
+        joining->raft_id = admission->raft_id;
+        status = in_force_of_bundle(bundle_bytes, &tcd->config.perimeter_id, time_wall_s(),
+                                    &joining->in_force, &refusal);
+    }
+    if (status == STATUS_OK) {
+        status = open_seed(joining, key, admission, bundle);
+    }
+    if (status == STATUS_OK) {
+        log_event(LOG_NOTICE, "joined", "raft_id=%llu", (unsigned long long)joining->raft_id);
+        status = worker_submit(tcd->tpm_worker, seal, sealed, joining);
+    }
+    lifecycle_stop_joining(tcd);
+    if (status != STATUS_OK) {
+        on_fatal(tcd, "join", status_text(status));
+    }
+}
+
+static void on_join_failure(void *argument, const struct refusal *refusal, bool by_coordinator,
+                            const char *detail)
+{
+    const struct tcd *tcd = argument;
+
+    log_event(refusal ? LOG_WARNING : LOG_INFO, "not-joined",
+              "member=%s reason=%s by=%s detail=\"%s\"", tcd->config.member,
+              refusal ? refusal_name(refusal->code) : "unreachable",
+              by_coordinator ? "coordinator" : "us", detail);
+}
+
+static void ignore_frame(void *argument, struct view frame)
+{
+    (void)argument;
+    (void)frame;
+}
+
+static void ignore_disconnect(void *argument, const char *detail)
+{
+    (void)argument;
+    (void)detail;
+}
+
+/* Asks the other members of the manifest until one of them leads a cluster to join. */
+static enum status start_joining(struct tcd *tcd)
+{
+    const struct manifest *manifest = tcd->founding->bundle->manifest;
+    const char *addresses[MANIFEST_MEMBER_COUNT_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < manifest->member_count; i++) {
+        if (strcmp(manifest->members[i].name, tcd->config.member) != 0) {
+            addresses[count++] = manifest->members[i].address;
+        }
+    }
+    if (count == 0) {
+        return STATUS_OK; /* The only member: it can only be founded. */
+    }
+    return registrar_open(
+        &(struct registrar_config){
+            .loop = tcd->loop,
+            .role = ATTESTER_MEMBER,
+            .perimeter_id = tcd->config.perimeter_id,
+            .addresses = addresses,
+            .address_count = count,
+            .tpm_worker = tcd->tpm_worker,
+            .tpm = tcd->tpm,
+            .identity = &tcd->identity,
+            .event_log_path = tcd->config.event_log_path,
+            .ima_log_path = tcd->config.ima_log_path,
+            .callbacks = {.on_registered = on_registered,
+                          .on_frame = ignore_frame,
+                          .on_disconnected = ignore_disconnect,
+                          .on_failure = on_join_failure,
+                          .argument = tcd},
+        },
+        &tcd->registrar);
+}
+
+void lifecycle_stop_joining(struct tcd *tcd)
+{
+    if (tcd->registrar) {
+        registrar_close(tcd->registrar);
+        tcd->registrar = NULL;
+    }
+}
+
+/* --- starting --- */
+
+/* A member that was one before: its documents and its sealed seed. */
+static enum status restart(struct tcd *tcd, const struct member_state *state,
+                           struct refusal *ret_refusal)
+{
+    OWN(in_force) struct in_force *in_force = NULL;
+    struct scope scope;
+    enum status status;
+
+    if (strcmp(state->name, tcd->config.member) != 0) {
+        return refuse(ret_refusal, REFUSAL_WRONG_STATE, "%s belongs to member %s",
+                      tcd->config.state_directory, state->name);
+    }
+    TRY(in_force_of_bundle(bytes_view(&state->bundle), &tcd->config.perimeter_id, time_wall_s(),
+                           &in_force, ret_refusal));
+    scope = bundle_scope(in_force->bundle);
+    status = authority_load(&scope, tcd->tpm, tcd->config.state_directory, &tcd->authority);
+    if (status != STATUS_OK) {
+        return refuse(ret_refusal, REFUSAL_NOT_READY,
+                      "the sealed seed does not open (%s): remove %s and join again",
+                      status_text(status), tcd->config.state_directory);
+    }
+    TRY(authority_require_keys(tcd->authority,
+                               perimeter_key_view(&in_force->bundle->endorsement.tc_sign),
+                               VIEW_OF_ARRAY(in_force->bundle->endorsement.tc_kem)));
+    return lifecycle_run(tcd, in_force, state->raft_id, false, ret_refusal);
+}
+
+static enum status make_parts(struct tcd *tcd, struct refusal *ret_refusal)
+{
+    struct machine_callbacks callbacks = {
+        .on_applied = on_applied,
+        .on_restored = on_restored,
+        .on_in_force = on_in_force,
+        .on_fatal = on_fatal,
+        .argument = tcd,
+    };
+    struct quoter_config quoter = {
+        .tpm_worker = tcd->tpm_worker,
+        .tpm = tcd->tpm,
+        .identity = &tcd->identity,
+        .event_log_path = tcd->config.event_log_path,
+        .ima_log_path = tcd->config.ima_log_path,
+    };
+
+    TRY(machine_new(&tcd->config.perimeter_id, &callbacks, &tcd->machine));
+    TRY(leases_new(&tcd->leases));
+    TRY(quoter_new(&quoter, &tcd->quoter));
+    TRY(node_server_new(tcd, &tcd->node_server));
+    TRY(membership_new(tcd, &tcd->membership));
+    TRY(timer_new(tcd->loop, on_tick, tcd, &tcd->ticker));
+    return api_server_new(tcd, &tcd->api_server, ret_refusal);
+}
+
+enum status lifecycle_start(struct tcd *tcd, struct refusal *ret_refusal)
+{
+    OWN(member_state) struct member_state state = {0};
+    struct scope scope;
+    enum status status;
+
+    TRY(read_founding(tcd, ret_refusal));
+    TRY(make_parts(tcd, ret_refusal));
+    status = member_state_read(tcd->config.state_directory, &state);
+    if (status == STATUS_OK) {
+        return restart(tcd, &state, ret_refusal);
+    }
+    if (status != STATUS_NOT_FOUND) {
+        return refuse(ret_refusal, REFUSAL_MALFORMED, "%s/member: %s", tcd->config.state_directory,
+                      status_text(status));
+    }
+    scope = bundle_scope(tcd->founding->bundle);
+    status = authority_load(&scope, tcd->tpm, tcd->config.state_directory, &tcd->authority);
+    if (status == STATUS_OK) {
+        tcd->phase = PHASE_AWAITING_ENDORSEMENT;
+        return STATUS_OK;
+    }
+    if (status != STATUS_NOT_FOUND) {
+        return refuse(ret_refusal, REFUSAL_NOT_READY, "the sealed seed in %s does not open (%s)",
+                      tcd->config.state_directory, status_text(status));
+    }
+    tcd->phase = PHASE_EMPTY;
+    return start_joining(tcd);
+}
+
+/* --- stopping --- */
+
+static void finish(struct tcd *tcd)
+{
+    void (*on_stopped)(struct tcd * tcd) = tcd->on_stopped;
+
+    /* The workers' last jobs may speak of sessions, and sessions of the quoter. */
+    worker_close(tcd->verifiers);
+    worker_close(tcd->tpm_worker);
+    node_server_free(tcd->node_server);
+    quoter_free(tcd->quoter);
+    membership_free(tcd->membership);
+    leases_free(tcd->leases);
+    machine_free(tcd->machine);
+    while (tcd->credentials) {
+        struct credentials *previous = tcd->credentials->previous;
+
+        credentials_free(tcd->credentials);
+        tcd->credentials = previous;
+    }
+    if (tcd->authority) {
+        authority_free(tcd->authority);
+    }
+    in_force_release(tcd->founding);
+    bytes_free(&tcd->founding_root);
+    bytes_free(&tcd->founding_manifest);
+    bytes_free(&tcd->founding_endorsement);
+    on_stopped(tcd);
+}
+
+static void on_replica_closed(void *argument)
+{
+    struct tcd *tcd = argument;
+
+    tcd->replica = NULL;
+    finish(tcd);
+}
+
+static void on_api_closed(void *argument)
+{
+    struct tcd *tcd = argument;
+
+    if (tcd->replica) {
+        replica_close(tcd->replica, on_replica_closed, tcd);
+    } else {
+        finish(tcd);
+    }
+}
+
+void lifecycle_stop(struct tcd *tcd, void (*on_stopped)(struct tcd *tcd))
+{
+    tcd->phase = PHASE_STOPPING;
+    tcd->on_stopped = on_stopped;
+    timer_free(tcd->ticker);
+    lifecycle_stop_joining(tcd);
+    api_server_close(tcd->api_server, on_api_closed, tcd);
+}

@@ -1,0 +1,315 @@
+/* Renewals: a fresh quote each third of a lease, committed many at a time. */
+#include "lib/base/log.h"
+#include "lib/crypto/entropy.h"
+#include "lib/net/timer.h"
+#include "lib/protocol/node_message.h"
+#include "tcd/node_session.h"
+#include "tcd/proposals.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- which registration the connection speaks for --- */
+
+static uint64_t lease_ms(const struct tcd *tcd)
+{
+    return (uint64_t)registry_perimeter(tcd_registry(tcd))->lease_s * 1000;
+}
+
+/* A third of the lease from now, a tenth of it less or more, so that nodes that came together
+ * spread. */
+static uint64_t next_challenge_ms(const struct tcd *tcd)
+{
+    uint64_t third = lease_ms(tcd) / 3, jitter;
+
+    entropy_fill(&jitter, sizeof jitter);
+    return time_boot_ms() + third - third / 10 + jitter % (third / 5 + 1);
+}
+
+void node_renewal_live(struct node_session *session, uint64_t registration_id)
+{
+    session->registration_id = registration_id;
+    session->state = NODE_SESSION_LIVE;
+    session->challenge_due_ms = next_challenge_ms(session->server->tcd);
+    verifier_free(session->verifier);
+    session->verifier = NULL;
+    session->facts = (struct registration_facts){0};
+    bytes_free(&session->input);
+    in_force_release(session->in_force);
+    session->in_force = NULL;
+}
+
+/* Only the key that was registered may go on with the registration. */
+static enum status check_resume(struct node_session *session, uint64_t registration_id)
+{
+    const struct node *node =
+        registry_node_by_registration(tcd_registry(session->server->tcd), registration_id);
+    const struct certificate *certificate = &session->certificate;
+
+    TRY(certificate_require_role(certificate, ROLE_NODE, &session->refusal));
+    if (!node || certificate->registration_id != registration_id ||
+        !view_equal(certificate_spki(certificate),
+                    (struct view){node->registration.tk_sign, node->registration.tk_sign_size})) {
+        return refuse(&session->refusal, REFUSAL_REGISTRATION, "%llu is not its registration",
+                      (unsigned long long)registration_id);
+    }
+    if (!node->registration.live) {
+        return refuse(&session->refusal, REFUSAL_NO_LEASE, "registration %llu has expired",
+                      (unsigned long long)registration_id);
+    }
+    return STATUS_OK;
+}
+
+void node_renewal_resume(struct node_session *session, struct view payload)
+{
+    Tccp__Resume *message =
+        (Tccp__Resume *)protobuf_unpack(&tccp__resume__descriptor, payload, NODE_MESSAGE_SIZE_MAX);
+    enum status status = message ? check_resume(session, message->registration_id)
+                                 : refuse(&session->refusal, REFUSAL_MALFORMED, "Resume");
+
+    if (status != STATUS_OK) {
+        node_session_refuse(session, &session->refusal);
+    } else {
+        connection_set_frame_size_max(session->connection, FRAME_SIZE_MAX);
+        node_renewal_live(session, message->registration_id);
+        /* It lost its connection: how much of its lease is left is not known here. */
+        node_renewal_challenge(session);
+    }
+    if (message) {
+        tccp__resume__free_unpacked(message, NULL);
+    }
+}
+
+/* --- challenge and evidence --- */
+
+static struct renewal_binding binding_of(const struct node_session *session, struct scope scope)
+{
+    const struct registration *registered = &session->registered;
+    struct renewal_binding binding = {
+        .scope = scope,
+        .registration_id = session->registration_id,
+        .trusted_key = {{registered->tk_sign, registered->tk_sign_size},
+                        VIEW_OF_ARRAY(registered->tk_kem)},
+        .channel = session->channel,
+    };
+
+    memcpy(binding.nonce, session->nonce, NONCE_SIZE);
+    return binding;
+}
+
+void node_renewal_challenge(struct node_session *session)
+{
+    const struct node *node =
+        registry_node_by_registration(tcd_registry(session->server->tcd), session->registration_id);
+    struct renewal_binding binding;
+    OWN(bytes) struct bytes message = {0};
+
+    if (!node || !node->registration.live) {
+        return; /* node_server_applied() ends it. */
+    }
+    session->registered = node->registration;
+    entropy_fill(session->nonce, sizeof session->nonce);
+    binding = binding_of(session, registry_scope(tcd_registry(session->server->tcd)));
+    if (renewal_challenge(&binding, session->registered.ima.count, &message) != STATUS_OK) {
+        return;
+    }
+    session->state = NODE_SESSION_RENEWING;
+    node_session_send(session, TCCP__NODE_MESSAGE_KIND__RENEW_CHALLENGE, bytes_view(&message));
+}
+
+static void work_renewal(void *argument)
+{
+    struct node_session *session = argument;
+    const struct registration *registered = &session->registered;
+    struct renewal_binding binding = binding_of(session, bundle_scope(session->in_force->bundle));
+    struct boot_state previous = {
+        .reset_count = registered->boot.reset_count,
+        .restart_count = registered->boot.restart_count,
+        .clock_ms = registered->boot.clock_ms,
+        .firmware = registered->firmware_version,
+        .ima = {.count = registered->ima.count, .aggregate = registered->ima.aggregate},
+    };
+
+    session->job_status = renewal_appraise(&binding, bytes_view(&session->input), session->policy,
+                                           &registered->ak_name, &previous, time_wall_s(),
+                                           &session->appraisal, &session->refusal);
+}
+
+static void quarantined(void *argument, enum status status, const struct outcome *outcome)
+{
+    struct node_session *session = argument;
+
+    if (status != STATUS_OK || outcome->verdict != REFUSAL_NONE) {
+        log_event(LOG_WARNING, "quarantine-not-committed", "registration=%llu reason=\"%s\"",
+                  (unsigned long long)session->registration_id,
+                  outcome ? refusal_name(outcome->verdict) : status_text(status));
+    }
+    if (node_session_job_ended(session)) {
+        node_session_refuse(session, &session->refusal);
+    }
+}
+
+/* Evidence that is not acceptable any more: the node keeps what is left of its lease, and gets
+ * nothing new. */
+static void quarantine(struct node_session *session)
+{
+    struct command command = {.kind = COMMAND_NODE_QUARANTINED,
+                              .rests = {.registration = session->registration_id}};
+
+    (void)snprintf(command.node_quarantined.reason, sizeof command.node_quarantined.reason, "%s",
+                   refusal_name(session->refusal.code));
+    (void)snprintf(command.node_quarantined.detail, sizeof command.node_quarantined.detail, "%s",
+                   session->refusal.detail);
+    session->has_job = true;
+    propose(session->server->tcd->replica, &command, quarantined, session);
+}
+
+static enum status batch_add(struct node_server *server, const struct renewal *item,
+                             struct node_session *session)
+{
+    struct renewal_batch *batch = server->batch;
+
+    if (!batch) {
+        batch = server->batch = calloc(1, sizeof *batch);
+        if (!batch) {
+            return STATUS_NO_MEMORY;
+        }
+    }
+    if (batch->count == batch->capacity) {
+        size_t capacity = batch->capacity ? 2 * batch->capacity : 64;
+        struct renewal *items = realloc(batch->items, capacity * sizeof *items);
+        struct node_session **sessions;
+
+        if (!items) {
+            return STATUS_NO_MEMORY;
+        }
+        batch->items = items;
+        sessions = realloc(batch->sessions, capacity * sizeof(struct node_session *));
+        if (!sessions) {
+            return STATUS_NO_MEMORY;
+        }
+        batch->sessions = sessions;
+        batch->capacity = capacity;
+    }
+    batch->items[batch->count] = *item;
+    batch->sessions[batch->count] = session;
+    batch->count++;
+    return STATUS_OK;
+}
+
+static void done_renewal(struct node_session *session)
+{
+    const struct boot_state *boot = &session->appraisal.boot;
+    struct renewal item = {
+        .registration = session->registration_id,
+        .number = session->registered.renewal + 1,
+        .policy = session->policy->digest,
+        .boot = {.reset_count = boot->reset_count,
+                 .restart_count = boot->restart_count,
+                 .clock_ms = boot->clock_ms},
+        .ima = {.count = boot->ima.count, .aggregate = boot->ima.aggregate},
+    };
+
+    if (session->job_status == STATUS_REFUSED) {
+        quarantine(session);
+        return;
+    }
+    if (session->job_status != STATUS_OK || batch_add(session->server, &item, session)) {
+        log_event(LOG_ERROR, "renewal-failed", "registration=%llu reason=\"%s\"",
+                  (unsigned long long)session->registration_id, status_text(session->job_status));
+        connection_close(session->connection);
+        return;
+    }
+    session->has_job = true;
+}
+
+void node_renewal_evidence(struct node_session *session, struct view payload)
+{
+    struct tcd *tcd = session->server->tcd;
+    const struct node *node =
+        registry_node_by_registration(tcd_registry(tcd), session->registration_id);
+    struct in_force *in_force = machine_in_force(tcd->machine);
+    const struct manifest_node *entry =
+        node ? manifest_node_by_name(in_force->bundle->manifest, node->name.text) : NULL;
+
+    if (!entry || !node->registration.live || bytes_copy(payload, &session->input) != STATUS_OK) {
+        session->refusal = refusal_make(REFUSAL_REGISTRATION, "the registration has ended");
+        node_session_refuse(session, &session->refusal);
+        return;
+    }
+    in_force_release(session->in_force);
+    session->in_force = in_force_hold(in_force);
+    session->policy = entry->policy;
+    node_session_work(session, work_renewal, done_renewal);
+}
+
+/* --- commit --- */
+
+static void renewed(struct node_session *session, uint64_t renewal)
+{
+    Tccp__RenewAccepted message = TCCP__RENEW_ACCEPTED__INIT;
+    OWN(bytes) struct bytes bytes = {0};
+    uint64_t registration_id = session->registration_id;
+
+    message.registration_id = registration_id;
+    message.renewal = renewal;
+    message.lease_ms = lease_ms(session->server->tcd);
+    if (protobuf_pack(&message.base, NODE_MESSAGE_SIZE_MAX, &bytes) != STATUS_OK) {
+        connection_close(session->connection);
+        return;
+    }
+    node_renewal_live(session, registration_id);
+    node_session_send(session, TCCP__NODE_MESSAGE_KIND__RENEW_ACCEPTED, bytes_view(&bytes));
+}
+
+static void not_renewed(struct node_session *session, enum refusal_code verdict)
+{
+    session->refusal = refusal_make(verdict, "renewal of registration %llu",
+                                    (unsigned long long)session->registration_id);
+    node_session_refuse(session, &session->refusal);
+}
+
+static void batch_free(struct renewal_batch *batch)
+{
+    free(batch->items);
+    free(batch->sessions);
+    free(batch);
+}
+
+static void batch_done(void *argument, enum status status, const struct outcome *outcome)
+{
+    struct renewal_batch *batch = argument;
+    bool applied = status == STATUS_OK && outcome->verdict == REFUSAL_NONE;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        struct node_session *session = batch->sessions[i];
+
+        if (!node_session_job_ended(session)) {
+            continue;
+        }
+        if (applied && outcome->items[i] == REFUSAL_NONE) {
+            renewed(session, batch->items[i].number);
+        } else if (status != STATUS_OK) {
+            node_session_redirect(session);
+        } else {
+            not_renewed(session, applied ? outcome->items[i] : outcome->verdict);
+        }
+    }
+    batch_free(batch);
+}
+
+void node_renewal_flush(struct node_server *server)
+{
+    struct renewal_batch *batch = server->batch;
+    struct command command = {.kind = COMMAND_RENEWAL_BATCH};
+
+    if (!batch) {
+        return;
+    }
+    server->batch = NULL;
+    registry_rest(tcd_registry(server->tcd), &command.rests);
+    command.renewal_batch.count = batch->count;
+    command.renewal_batch.items = batch->items;
+    propose(server->tcd->replica, &command, batch_done, batch);
+}

@@ -1,0 +1,303 @@
+#include "tcd/node_server.h"
+
+#include "lib/base/log.h"
+#include "lib/net/timer.h"
+#include "lib/protocol/node_message.h"
+#include "tcd/node_session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A node is asked for nothing between renewals; a dead one is found by its lease, this only frees
+ * the memory. */
+enum { NODE_IDLE_TIMEOUT_MS = 10 * 60 * 1000 };
+
+enum status node_server_new(struct tcd *tcd, struct node_server **ret_server)
+{
+    struct node_server *server = calloc(1, sizeof *server);
+
+    if (!server) {
+        return STATUS_NO_MEMORY;
+    }
+    server->tcd = tcd;
+    *ret_server = server;
+    return STATUS_OK;
+}
+
+void node_server_free(struct node_server *server)
+{
+    if (server) {
+        ASSERT(!server->sessions);
+        free(server);
+    }
+}
+
+/* --- sessions --- */
+
+static void session_free(struct node_session *session)
+{
+    if (session->next) {
+        session->next->previous = session->previous;
+    }
+    if (session->previous) {
+        session->previous->next = session->next;
+    } else {
+        session->server->sessions = session->next;
+    }
+    verifier_free(session->verifier);
+    in_force_release(session->in_force);
+    bytes_free(&session->input);
+    free(session);
+}
+
+static void on_close(struct api_session *api, enum status reason, const char *detail)
+{
+    struct node_session *session = (struct node_session *)api;
+
+    log_event(LOG_DEBUG, "node-disconnected",
+              "peer=%s registration=%llu reason=\"%s\" detail=\"%s\"", session->address,
+              (unsigned long long)session->registration_id, status_text(reason), detail);
+    connection_release(session->connection);
+    session->connection = NULL;
+    if (session->has_job) {
+        quoter_cancel(session->server->tcd->quoter, session);
+        return;
+    }
+    session_free(session);
+}
+
+bool node_session_job_ended(struct node_session *session)
+{
+    session->has_job = false;
+    if (!session->connection) {
+        session_free(session);
+        return false;
+    }
+    return true;
+}
+
+void node_session_send(struct node_session *session, Tccp__NodeMessageKind kind,
+                       struct view payload)
+{
+    OWN(bytes) struct bytes frame = {0};
+
+    if (node_message_pack(kind, payload, &frame) != STATUS_OK ||
+        connection_send(session->connection, bytes_view(&frame)) != STATUS_OK) {
+        connection_abort(session->connection, STATUS_IO, "an answer could not be sent");
+    }
+}
+
+static void end_with(struct node_session *session, struct bytes *frame)
+{
+    session->state = NODE_SESSION_ENDING;
+    if (connection_send(session->connection, bytes_view(frame)) == STATUS_OK) {
+        connection_close(session->connection); /* It flushes first. */
+    }
+    bytes_free(frame);
+}
+
+void node_session_refuse(struct node_session *session, const struct refusal *refusal)
+{
+    struct bytes frame = {0};
+
+    log_event(LOG_NOTICE, "node-refused", "peer=%s node=%s reason=%s detail=\"%s\"",
+              session->address, session->facts.name ? session->facts.name : "-",
+              refusal_name(refusal->code), refusal->detail);
+    if (node_message_refused(refusal, &frame) == STATUS_OK) {
+        end_with(session, &frame);
+    } else {
+        connection_close(session->connection);
+    }
+}
+
+void node_session_redirect(struct node_session *session)
+{
+    struct bytes frame = {0};
+
+    if (node_message_not_leader(tcd_leader_address(session->server->tcd), &frame) == STATUS_OK) {
+        end_with(session, &frame);
+    } else {
+        connection_close(session->connection);
+    }
+}
+
+struct job {
+    struct node_session *session;
+    void (*work)(void *session);
+    void (*done)(struct node_session *session);
+};
+
+static void job_work(void *argument)
+{
+    struct job *job = argument;
+
+    job->work(job->session);
+}
+
+static void job_done(void *argument)
+{
+    struct job job = *(struct job *)argument;
+
+    free(argument);
+    if (node_session_job_ended(job.session)) {
+        job.done(job.session);
+    }
+}
+
+void node_session_work(struct node_session *session, void (*work)(void *session),
+                       void (*done)(struct node_session *session))
+{
+    struct job *job = malloc(sizeof *job);
+
+    session->state = NODE_SESSION_BUSY;
+    if (job) {
+        *job = (struct job){.session = session, .work = work, .done = done};
+        session->has_job = true;
+        if (worker_submit(session->server->tcd->verifiers, job_work, job_done, job) == STATUS_OK) {
+            return;
+        }
+        session->has_job = false;
+        free(job);
+    }
+    session->refusal = refusal_make(REFUSAL_RATE, "the coordinator is overloaded");
+    node_session_refuse(session, &session->refusal);
+}
+
+/* --- frames --- */
+
+static void out_of_order(struct node_session *session, Tccp__NodeMessageKind kind)
+{
+    session->refusal = refusal_make(REFUSAL_OUT_OF_ORDER, "message %d in state %d", (int)kind,
+                                    (int)session->state);
+    node_session_refuse(session, &session->refusal);
+}
+
+static void on_frame(struct api_session *api, struct view frame)
+{
+    /* Which message belongs to which state, and what takes it. */
+    static const struct {
+        Tccp__NodeMessageKind kind;
+        enum node_session_state state;
+        void (*take)(struct node_session *session, struct view payload);
+    } steps[] = {
+        {TCCP__NODE_MESSAGE_KIND__REGISTER_HELLO, NODE_SESSION_NEW, node_registration_hello},
+        {TCCP__NODE_MESSAGE_KIND__REGISTER_EVIDENCE, NODE_SESSION_CHALLENGED,
+         node_registration_evidence},
+        {TCCP__NODE_MESSAGE_KIND__RESUME, NODE_SESSION_NEW, node_renewal_resume},
+        {TCCP__NODE_MESSAGE_KIND__RENEW_EVIDENCE, NODE_SESSION_RENEWING, node_renewal_evidence},
+    };
+    struct node_session *session = (struct node_session *)api;
+    Tccp__NodeMessage *message;
+
+    if (session->state == NODE_SESSION_ENDING) {
+        return;
+    }
+    message = node_message_unpack(frame);
+    if (!message) {
+        session->refusal = refusal_make(REFUSAL_MALFORMED, "a frame that is no NodeMessage");
+        node_session_refuse(session, &session->refusal);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        if (steps[i].kind == message->kind && steps[i].state == session->state) {
+            if (tcd_leads(session->server->tcd)) {
+                steps[i].take(session, protobuf_view(message->payload));
+            } else {
+                node_session_redirect(session);
+            }
+            node_message_free(message);
+            return;
+        }
+    }
+    out_of_order(session, message->kind);
+    node_message_free(message);
+}
+
+struct api_session *node_session_new(struct node_server *server, struct connection *connection,
+                                     const struct connection_peer *peer)
+{
+    struct node_session *session = calloc(1, sizeof *session);
+    struct digest exporter;
+
+    if (!session) {
+        return NULL;
+    }
+    session->api = (struct api_session){.on_frame = on_frame, .on_close = on_close};
+    session->server = server;
+    session->connection = connection_hold(connection);
+    (void)snprintf(session->address, sizeof session->address, "%s", peer->address);
+    session->next = server->sessions;
+    if (session->next) {
+        session->next->previous = session;
+    }
+    server->sessions = session;
+
+    /* The handshake judged the certificate already; here it is read. */
+    if (credentials_identify(server->tcd->credentials, peer->certificate, time_wall_s(),
+                             &session->certificate, NULL) != STATUS_OK ||
+        tls_exporter(connection_tls(connection), EXPORTER_LABEL, (struct view){0}, &exporter) !=
+            STATUS_OK) {
+        session->state = NODE_SESSION_ENDING;
+        connection_abort(connection, STATUS_CRYPTO, "the connection cannot be bound to");
+        return &session->api;
+    }
+    memcpy(session->channel.exporter, exporter.bytes, EXPORTER_SIZE);
+    session->channel.server_certificate = sha256(tls_own_certificate(connection_tls(connection)));
+    connection_set_idle_timeout(connection, NODE_IDLE_TIMEOUT_MS);
+    return &session->api;
+}
+
+void node_server_leadership(struct node_server *server, bool leads)
+{
+    if (leads) {
+        return;
+    }
+    for (struct node_session *session = server->sessions, *next; session; session = next) {
+        next = session->next;
+        if (session->connection && session->state != NODE_SESSION_ENDING) {
+            node_session_redirect(session);
+        }
+    }
+}
+
+/* A registration that ended in the state ends on its connection, so that the node learns of it at
+ * once. */
+void node_server_applied(struct node_server *server, const struct command *command,
+                         const struct outcome *outcome)
+{
+    const struct registry *registry = tcd_registry(server->tcd);
+
+    if (outcome->verdict != REFUSAL_NONE || command->kind == COMMAND_RENEWAL_BATCH ||
+        command->kind == COMMAND_AUDIT_NOTE || command->kind == COMMAND_SESSION_OPENED) {
+        return;
+    }
+    for (struct node_session *session = server->sessions, *next; session; session = next) {
+        const struct node *node;
+
+        next = session->next;
+        if (!session->connection || session->registration_id == 0 ||
+            session->state == NODE_SESSION_ENDING) {
+            continue;
+        }
+        node = registry_node_by_registration(registry, session->registration_id);
+        if (!node || !node->registration.live || node->standing == NODE_REVOKED) {
+            session->refusal = refusal_make(node ? REFUSAL_NO_LEASE : REFUSAL_REGISTRATION,
+                                            "registration %llu has ended",
+                                            (unsigned long long)session->registration_id);
+            node_session_refuse(session, &session->refusal);
+        }
+    }
+}
+
+void node_server_tick(struct node_server *server, uint64_t now_ms)
+{
+    for (struct node_session *session = server->sessions, *next; session; session = next) {
+        next = session->next;
+        if (session->connection && session->state == NODE_SESSION_LIVE &&
+            now_ms >= session->challenge_due_ms) {
+            node_renewal_challenge(session);
+        }
+    }
+    node_renewal_flush(server);
+}

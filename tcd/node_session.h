@@ -1,0 +1,92 @@
+/* Inside the node server: one connection's session, shared by registration and renewal. */
+#ifndef TCCP_TCD_NODE_SESSION_H
+#define TCCP_TCD_NODE_SESSION_H
+
+#include "lib/protocol/registration.h"
+#include "lib/protocol/renewal.h"
+#include "tcd/node_server.h"
+
+#include "proto/node.pb-c.h"
+
+enum node_session_state {
+    NODE_SESSION_NEW,        /* waits for RegisterHello or Resume */
+    NODE_SESSION_BUSY,       /* a worker, the TPM or the replica works for it */
+    NODE_SESSION_CHALLENGED, /* waits for RegisterEvidence */
+    NODE_SESSION_LIVE,       /* registered; between renewals */
+    NODE_SESSION_RENEWING,   /* waits for RenewEvidence */
+    NODE_SESSION_ENDING,     /* was refused or redirected: nothing more is read */
+};
+
+struct node_session {
+    struct api_session api; /* first */
+    struct node_server *server;
+    struct node_session *next, *previous; /* of the server's list */
+    struct connection *connection;        /* held; NULL when it is gone */
+    enum node_session_state state;
+    bool has_job; /* something under way points to the session: it is freed when that ends */
+    char address[64];
+    struct channel channel;
+    struct certificate certificate; /* what the peer showed; role ROLE_NONE where it had none */
+
+    /* registration */
+    struct in_force *in_force;
+    struct verifier *verifier;
+    struct registration_facts facts;
+    struct digest leaf;
+
+    /* renewal */
+    uint64_t registration_id;
+    struct registration registered; /* as it was when the challenge was sent */
+    uint8_t nonce[NONCE_SIZE];
+    uint64_t challenge_due_ms;
+
+    /* the job under way */
+    struct bytes input; /* the frame's payload */
+    enum status job_status;
+    struct refusal refusal;
+    const struct manifest_policy *policy; /* of in_force */
+    struct appraisal appraisal;
+};
+
+/* Renewals that came in since the last one was proposed: they are committed together. */
+struct renewal_batch {
+    size_t count, capacity;
+    struct renewal *items;
+    struct node_session **sessions; /* of the items */
+};
+
+struct node_server {
+    struct tcd *tcd;
+    struct node_session *sessions;
+    struct renewal_batch *batch; /* collects; NULL while empty */
+};
+
+/* Answers, and what they do to the session. */
+void node_session_send(struct node_session *session, Tccp__NodeMessageKind kind,
+                       struct view payload);
+void node_session_refuse(struct node_session *session, const struct refusal *refusal);
+void node_session_redirect(struct node_session *session);
+
+/* Runs work on the verifiers' threads, then done on the loop, unless the connection is gone by then
+ * (the session is freed instead). Refuses the peer when the workers are overloaded. */
+void node_session_work(struct node_session *session, void (*work)(void *session),
+                       void (*done)(struct node_session *session));
+/* Ends a job that was not a worker's. False: the connection went meanwhile and the session is
+ * freed. */
+bool node_session_job_ended(struct node_session *session);
+
+/* node_registration.c */
+void node_registration_hello(struct node_session *session, struct view payload);
+void node_registration_evidence(struct node_session *session, struct view payload);
+
+/* node_renewal.c */
+
+/* What registration needs no more goes; the session waits for its next renewal. */
+void node_renewal_resume(struct node_session *session, struct view payload);
+void node_renewal_live(struct node_session *session, uint64_t registration_id);
+void node_renewal_challenge(struct node_session *session);
+void node_renewal_evidence(struct node_session *session, struct view payload);
+/* Proposes what was collected. */
+void node_renewal_flush(struct node_server *server);
+
+#endif
