@@ -99,10 +99,8 @@ static void node_stand(struct node *node, enum node_standing standing, const cha
                        const char *detail)
 {
     node->standing = standing;
-    memset(node->reason, 0, sizeof node->reason);
-    memset(node->detail, 0, sizeof node->detail);
-    strncpy(node->reason, reason, sizeof node->reason - 1);
-    strncpy(node->detail, detail, sizeof node->detail - 1);
+    state_text(node->reason, sizeof node->reason, reason);
+    state_text(node->detail, sizeof node->detail, detail);
 }
 
 enum refusal_code nodes_check_manifest(struct registry *registry,

@@ -32,6 +32,14 @@ struct bytes state_copy(struct view source)
     return bytes;
 }
 
+void state_text(char *destination, size_t size, const char *text)
+{
+    size_t length = strlen(text);
+
+    memset(destination, 0, size);
+    memcpy(destination, text, length < size ? length : size - 1);
+}
+
 bool state_name(const char *text, struct core_name *ret_name)
 {
     size_t length = strlen(text);

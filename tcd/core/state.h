@@ -57,6 +57,9 @@ enum refusal_code state_refuse(struct registry *registry, enum refusal_code code
 void *state_alloc(size_t count, size_t size);
 struct bytes state_copy(struct view source);
 
+/* Copies as much of the text as fits, with zeros after it. */
+void state_text(char *destination, size_t size, const char *text);
+
 /* A padded key of the tables by name; false when the name is too long to be one. */
 bool state_name(const char *text, struct core_name *ret_name);
 
