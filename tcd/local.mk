@@ -17,3 +17,12 @@ tcd_libtcd_a_SOURCES = \
 	%D%/leases.c %D%/leases.h \
 	%D%/quoter.c %D%/quoter.h
 tcd_libtcd_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBUV_CFLAGS) $(SSL_CFLAGS)
+
+# The replicated log. raft.h is included by replica.c and raft_transport.c only.
+noinst_LIBRARIES += tcd/libreplica.a
+tcd_libreplica_a_SOURCES = \
+	%D%/entry.c %D%/entry.h \
+	%D%/raft_transport.c %D%/raft_transport.h \
+	%D%/replica.c %D%/replica.h
+tcd_libreplica_a_CFLAGS = $(AM_CFLAGS) $(RAFT_CFLAGS) $(LIBUV_CFLAGS)
+LINK_REPLICA = tcd/libreplica.a $(LINK_NET) $(RAFT_LIBS) $(LIBUV_LIBS)

@@ -16,6 +16,7 @@ enum {
     QUEUE_HIGH_DEFAULT = 1024 * 1024,
     QUEUE_LOW_DEFAULT = 256 * 1024,
     QUEUE_MAX_DEFAULT = 16 * 1024 * 1024,
+    KEEPALIVE_S = 15,
     READ_SIZE = 64 * 1024,
     PLAIN_SIZE = 16 * 1024,   /* one TLS record */
     FLUSH_SLICE = 256 * 1024, /* encrypted at a time */
@@ -93,8 +94,9 @@ static void socket_set_options(struct connection *connection)
     }
     if (!connection->peer.is_local) {
         /* A peer that vanished must not hold our answers for the quarter of an hour that TCP would
-         * try; failure to say so only costs time. */
+         * try, nor a connection that has nothing to say; failure to say so only costs time. */
         (void)uv_tcp_nodelay(&connection->socket.tcp, 1);
+        (void)uv_tcp_keepalive(&connection->socket.tcp, 1, KEEPALIVE_S);
         (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
         return;
     }
