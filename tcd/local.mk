@@ -1,4 +1,4 @@
-# tcd
+# A member of the coordinator. The pure core is in core/; what is here moves bytes.
 
 # Custody of the cluster seed.
 noinst_LIBRARIES += tcd/libauthority.a
@@ -6,16 +6,34 @@ tcd_libauthority_a_SOURCES = \
 	%D%/authority.c %D%/authority.h \
 	%D%/seed_store.c %D%/seed_store.h
 LINK_AUTHORITY = tcd/libauthority.a lib/tpm/libtpm.a lib/daemon/libdaemon.a $(LINK_PROTOCOL) $(TSS2_LIBS)
+
 include tcd/core/local.mk
-# A member of the coordinator: the pure core is in core/; what is here moves bytes.
+
+# All of tcd but main(), for its tests as well.
 noinst_LIBRARIES += tcd/libtcd.a
 tcd_libtcd_a_SOURCES = \
+	%D%/admin_call.h \
+	%D%/admin_changes.c \
+	%D%/admin_reads.c \
+	%D%/admin_server.c %D%/admin_server.h \
+	%D%/api_server.c %D%/api_server.h \
 	%D%/authorize.c %D%/authorize.h \
+	%D%/bootstrap.c %D%/bootstrap.h \
+	%D%/chores.c %D%/chores.h \
 	%D%/config.c %D%/config.h \
 	%D%/credentials.c %D%/credentials.h \
 	%D%/in_force.c %D%/in_force.h \
 	%D%/leases.c %D%/leases.h \
-	%D%/quoter.c %D%/quoter.h
+	%D%/lifecycle.c %D%/lifecycle.h \
+	%D%/machine.c %D%/machine.h \
+	%D%/member_state.c %D%/member_state.h \
+	%D%/membership.c %D%/membership.h \
+	%D%/node_registration.c \
+	%D%/node_renewal.c \
+	%D%/node_server.c %D%/node_server.h %D%/node_session.h \
+	%D%/proposals.c %D%/proposals.h \
+	%D%/quoter.c %D%/quoter.h \
+	%D%/tcd.h
 tcd_libtcd_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBUV_CFLAGS) $(SSL_CFLAGS)
 
 # The replicated log. raft.h is included by replica.c and raft_transport.c only.

@@ -125,7 +125,7 @@ struct boot_counters {
     uint64_t clock_ms;
 };
 
-struct ima_state {
+struct ima_progress {
     uint64_t count;          /* entries of the log that led to the quoted PCR 10 */
     struct digest aggregate; /* that PCR */
 };
@@ -178,7 +178,7 @@ struct renewal {
     uint64_t number; /* one more than the last */
     struct digest policy;
     struct boot_counters boot;
-    struct ima_state ima;
+    struct ima_progress ima;
 };
 
 struct command {
@@ -232,7 +232,7 @@ struct command {
             struct digest nonce; /* n_TC */
             struct boot_counters boot;
             uint64_t firmware_version;
-            struct ima_state ima;
+            struct ima_progress ima;
             struct digest evidence;
         } node_registered;
         struct {

@@ -85,10 +85,10 @@ bool field_boot(const Tccp__Log__BootCounters *source, struct boot_counters *ret
     return true;
 }
 
-bool field_ima(const Tccp__Log__ImaState *source, struct ima_state *ret)
+bool field_ima(const Tccp__Log__ImaState *source, struct ima_progress *ret)
 {
     if (!source) {
-        *ret = (struct ima_state){0};
+        *ret = (struct ima_progress){0};
         return true;
     }
     ret->count = source->count;
@@ -277,7 +277,7 @@ void boot_to_message(const struct boot_counters *boot, Tccp__Log__BootCounters *
     ret_message->clock_ms = boot->clock_ms;
 }
 
-void ima_to_message(const struct ima_state *ima, Tccp__Log__ImaState *ret_message)
+void ima_to_message(const struct ima_progress *ima, Tccp__Log__ImaState *ret_message)
 {
     tccp__log__ima_state__init(ret_message);
     ret_message->count = ima->count;
