@@ -25,3 +25,17 @@ nodeagent_libvm_a_SOURCES = \
 	%D%/qmp_message.c %D%/qmp_message.h \
 	%D%/qmp_value.c %D%/qmp_value.h
 LINK_VM = nodeagent/libvm.a $(LINK_LAUNCHER) $(JANSSON_LIBS) $(LIBUV_LIBS)
+
+# Registration and lease: who this host is, and that the coordinator accepts it.
+noinst_LIBRARIES += nodeagent/libregistrant.a
+nodeagent_libregistrant_a_SOURCES = \
+	%D%/config.c %D%/config.h \
+	%D%/host.c %D%/host.h \
+	%D%/lease.c %D%/lease.h \
+	%D%/registrant.c %D%/registrant.h \
+	%D%/registrant_internal.h \
+	%D%/registrant_registration.c \
+	%D%/registrant_renewal.c \
+	%D%/trusted_key.c %D%/trusted_key.h
+LINK_REGISTRANT = nodeagent/libregistrant.a lib/tpm/libtpm.a lib/net/libnet.a lib/daemon/libdaemon.a \
+	$(LINK_PROTOCOL) $(TSS2_LIBS) $(CONFUSE_LIBS) $(SSL_LIBS) $(LIBUV_LIBS)

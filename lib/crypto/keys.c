@@ -62,14 +62,18 @@ static struct encoded spki_of_point(enum key_algorithm algorithm, const uint8_t 
 
 void private_key_free(struct private_key *key)
 {
-    EVP_PKEY_free(key->pkey);
-    free(key);
+    if (key) {
+        EVP_PKEY_free(key->pkey);
+        free(key);
+    }
 }
 
 void public_key_free(struct public_key *key)
 {
-    EVP_PKEY_free(key->pkey);
-    free(key);
+    if (key) {
+        EVP_PKEY_free(key->pkey);
+        free(key);
+    }
 }
 
 /* ---- public keys ---- */

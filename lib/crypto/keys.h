@@ -22,6 +22,7 @@ enum key_algorithm { KEY_ECDSA_P256, KEY_ED25519 };
 
 struct private_key;
 struct public_key;
+/* NULL is ignored. */
 void private_key_free(struct private_key *key);
 void public_key_free(struct public_key *key);
 DEFINE_OWN_POINTER(private_key, private_key_free)

@@ -84,11 +84,12 @@ static bool socket_answers(const char *path)
 void swtpm_start(struct swtpm *swtpm)
 {
     const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
-    char control[SWTPM_PATH_SIZE + 16];
+    char control[SWTPM_PATH_SIZE + 16], data[SWTPM_PATH_SIZE + 16];
 
     (void)snprintf(control, sizeof control, "%s/sock.ctrl", swtpm->state);
+    (void)snprintf(data, sizeof data, "%s/sock", swtpm->state);
     swtpm->pid = script_start((const char *const[]){"exec", swtpm->state, NULL});
-    for (unsigned try = 0; !socket_answers(control); try++) {
+    for (unsigned try = 0; !socket_answers(control) || !socket_answers(data); try++) {
         if (try >= START_TRIES || waitpid(swtpm->pid, NULL, WNOHANG) != 0) {
             fail_msg("the TPM %s did not start", swtpm->state);
         }

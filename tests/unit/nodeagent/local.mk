@@ -24,3 +24,16 @@ tests_unit_nodeagent_launcher_test_message_SOURCES = %D%/launcher/test_message.c
 tests_unit_nodeagent_launcher_test_message_LDADD = $(LINK_LAUNCHER) $(LINK_TEST)
 tests_property_test_fence_property_SOURCES = tests/property/test_fence_property.c
 tests_property_test_fence_property_LDADD = $(LINK_LAUNCHER) $(LINK_TEST)
+
+UNIT_REGISTRANT = \
+	tests/unit/nodeagent/test_lease \
+	tests/unit/nodeagent/test_registrant
+check_PROGRAMS += $(UNIT_REGISTRANT)
+TESTS += $(UNIT_REGISTRANT)
+
+tests_unit_nodeagent_test_lease_SOURCES = %D%/test_lease.c
+tests_unit_nodeagent_test_lease_LDADD = nodeagent/libregistrant.a $(LINK_TEST)
+tests_unit_nodeagent_test_registrant_SOURCES = %D%/test_registrant.c %D%/coordinator.c %D%/coordinator.h
+tests_unit_nodeagent_test_registrant_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
+tests_unit_nodeagent_test_registrant_LDADD = tests/support/libnettest.a tests/support/libperimetertest.a \
+	tests/support/libswtpm.a $(LINK_REGISTRANT) $(LINK_TEST)

@@ -1,0 +1,71 @@
+#include "nodeagent/config.h"
+
+#include "lib/daemon/daemon.h"
+#include "lib/net/address.h"
+#include "lib/perimeter/root.h"
+#include "lib/tpm/host_evidence.h"
+
+static const struct config_key keys[] = {
+    {.name = "perimeter", .type = CONFIG_STRING, .is_required = true},
+    {.name = "coordinators", .type = CONFIG_STRINGS, .is_required = true},
+    {.name = "state-directory", .type = CONFIG_STRING, .default_string = "/var/lib/tccp/nodeagent"},
+    {.name = "tcti", .type = CONFIG_STRING, .default_string = "device:/dev/tpmrm0"},
+    {.name = "event-log", .type = CONFIG_STRING, .default_string = EVENT_LOG_PATH},
+    {.name = "ima-log", .type = CONFIG_STRING, .default_string = IMA_LOG_PATH},
+    {.name = "development", .type = CONFIG_FLAG},
+    {.name = "log-level", .type = CONFIG_STRING, .default_string = "notice"},
+};
+
+static enum status coordinators_read(struct config *config, char *ret_error)
+{
+    size_t count = config_list_size(config->file, "coordinators");
+
+    if (count == 0 || count > COORDINATOR_COUNT_MAX) {
+        return config_error(config->file, "coordinators", ret_error, "1 to %d addresses",
+                            COORDINATOR_COUNT_MAX);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct address address;
+
+        config->coordinators[i] = config_list_item(config->file, "coordinators", i);
+        if (address_parse(config->coordinators[i], &address) != STATUS_OK || address.is_unix ||
+            address.port == 0) {
+            return config_error(config->file, "coordinators", ret_error, "\"%s\" is not host:port",
+                                config->coordinators[i]);
+        }
+    }
+    config->coordinator_count = count;
+    return STATUS_OK;
+}
+
+enum status config_read(const char *path, struct config *ret_config, char *ret_error)
+{
+    OWN(config) struct config config = {0};
+    struct config_file *file;
+
+    TRY(config_file_read(path, keys, ARRAY_SIZE(keys), &config.file, ret_error));
+    file = config.file;
+    config.state_directory = config_string(file, "state-directory");
+    config.tcti = config_string(file, "tcti");
+    config.event_log_path = config_string(file, "event-log");
+    config.ima_log_path = config_string(file, "ima-log");
+    config.development = config_flag(file, "development");
+    TRY(coordinators_read(&config, ret_error));
+    if (perimeter_id_parse(config_string(file, "perimeter"), &config.perimeter_id) != STATUS_OK) {
+        return config_error(file, "perimeter", ret_error, "not a perimeter id (tccp1-...)");
+    }
+    if (log_level_of_name(config_string(file, "log-level"), &config.log_level) != STATUS_OK) {
+        return config_error(file, "log-level", ret_error,
+                            "one of error, warning, notice, info, debug");
+    }
+    *ret_config = TAKE(config);
+    return STATUS_OK;
+}
+
+void config_free(struct config *config)
+{
+    if (config->file) {
+        config_file_free(config->file);
+    }
+    *config = (struct config){0};
+}

@@ -1,0 +1,58 @@
+/*
+ * The registrant: registers this host with the coordinator and keeps its lease (docs/PROTOCOL.md,
+ * section 3).
+ *
+ *     connecting --> hello --> attesting --> evidence sent --> live <--> renewing
+ *         ^------- any failure, refusal, redirection; a lost lease -------/
+ *
+ * A lost connection within a lease is made again under TK's certificate, and the registration goes
+ * on; a lost lease or a registration that the coordinator ended means a new TK and a new
+ * registration. It never gives up by itself (but see attempt_max).
+ */
+#ifndef TCCP_NODEAGENT_REGISTRANT_H
+#define TCCP_NODEAGENT_REGISTRANT_H
+
+#include "lib/base/refusal.h"
+#include "lib/base/sha256.h"
+#include "nodeagent/host.h"
+
+struct registrant;
+
+/* All of them may be NULL. None of them may call registrant_stop(). */
+struct registrant_callbacks {
+    /* The node is registered, under this name in the manifest. */
+    void (*on_registered)(void *argument, uint64_t registration_id, const char *name);
+    /* The lease was lost, or the coordinator ended the registration: nothing may run here under it
+     * any more. */
+    void (*on_registration_lost)(void *argument);
+    /* The coordinator or we refused. The registrant tries again. */
+    void (*on_refused)(void *argument, const struct refusal *refusal);
+    /* No member could be reached, or the connection broke. is_final: attempt_max was reached. */
+    void (*on_failure)(void *argument, enum status reason, const char *detail, bool is_final);
+};
+
+struct registrant_config {
+    struct uv_loop_s *loop;
+    struct host *host; /* closed after registrant_stop(), before registrant_free() */
+    struct digest perimeter_id;
+    const char *const *addresses;
+    size_t address_count;
+    const char *memory_path; /* file: what was seen of the perimeter, and never goes back */
+    unsigned
+        attempt_max; /* connections in a row that fail before the registrant gives up; 0: never */
+    struct registrant_callbacks callbacks;
+    void *argument;
+};
+
+/* Strings are copied where they are needed later. STATUS_MALFORMED: an address or the memory file
+ * is; STATUS_IO: it cannot be read. */
+WARN_UNUSED enum status registrant_start(const struct registrant_config *config,
+                                         struct registrant **ret_registrant);
+/* 0 while it is not registered, or its lease is over. */
+uint64_t registrant_id(const struct registrant *registrant);
+/* Ends all that is under way. No callback runs afterwards. */
+void registrant_stop(struct registrant *registrant);
+/* After the host was closed and the loop has run out. */
+void registrant_free(struct registrant *registrant);
+
+#endif

@@ -1,0 +1,174 @@
+#include "nodeagent/registrant_internal.h"
+
+#include "lib/base/log.h"
+#include "lib/crypto/entropy.h"
+#include "lib/daemon/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void registrant_registration_begin(struct registrant *registrant)
+{
+    const struct tpm_identity *identity = host_identity(registrant->config.host);
+    OWN(bytes) struct bytes hello = {0};
+    struct attester_config config = {
+        .role = ATTESTER_NODE,
+        .perimeter_id = registrant->config.perimeter_id,
+        .memory = registrant->memory,
+        .channel = registrant->channel,
+        .tc_sign = perimeter_key_view(&registrant->trust.endorsement.tc_sign),
+        .ek_certificate = bytes_view(&identity->ek_certificate),
+        .ek_public = bytes_view(&identity->ek_public),
+        .ak_public = bytes_view(&identity->ak_public),
+        .now_s = time_wall_s(),
+    };
+    enum status status;
+
+    /* A key that was shown once is not shown again: the coordinator would refuse it. */
+    trusted_key_free(&registrant->own.key);
+    registrant->own = (struct own_registration){0};
+    status = trusted_key_make(&registrant->own.key);
+    if (status == STATUS_OK) {
+        config.tk_sign = registrant->own.key.sign;
+        memcpy(config.tk_kem, registrant->own.key.kem_point, sizeof config.tk_kem);
+        entropy_fill(config.nonce, sizeof config.nonce);
+        status = attester_new(&config, &registrant->attester);
+    }
+    if (status == STATUS_OK) {
+        status = attester_begin(registrant->attester, &hello);
+    }
+    if (status != STATUS_OK) {
+        registrant_fail(registrant, status, "the registration could not begin");
+        return;
+    }
+    registrant->state = REGISTRANT_SAID_HELLO;
+    registrant_send(registrant, TCCP__NODE_MESSAGE_KIND__REGISTER_HELLO, bytes_view(&hello));
+}
+
+/* What was verified is remembered before anything is done that rests on it. */
+static enum status remember(struct registrant *registrant, const struct bundle *bundle)
+{
+    char text[PERIMETER_MEMORY_TEXT_SIZE];
+
+    if (!perimeter_memory_raise(&registrant->memory, &bundle->seen)) {
+        return STATUS_OK;
+    }
+    perimeter_memory_print(&registrant->memory, text);
+    return file_replace(registrant->memory_path, view_string(text));
+}
+
+static void attested(struct registrant *registrant, const struct host_report *report)
+{
+    OWN(bytes) struct bytes evidence = {0};
+    enum status status;
+
+    if (report->status != STATUS_OK) {
+        registrant_fail(registrant, report->status, "the TPM could not attest: %s",
+                        status_text(report->status));
+        return;
+    }
+    status = attester_evidence(
+        registrant->attester,
+        &(struct attester_result){.activated = secret_view(&report->activated),
+                                  .evidence = host_evidence_view(&report->evidence)},
+        &evidence);
+    if (status != STATUS_OK) {
+        registrant_fail(registrant, status, "the evidence could not be put together: %s",
+                        status_text(status));
+        return;
+    }
+    registrant->state = REGISTRANT_SENT_EVIDENCE;
+    registrant_send(registrant, TCCP__NODE_MESSAGE_KIND__REGISTER_EVIDENCE, bytes_view(&evidence));
+}
+
+void registrant_registration_challenge(struct registrant *registrant, struct view payload)
+{
+    struct own_registration *own = &registrant->own;
+    struct refusal refusal = {0};
+    const struct bundle *bundle;
+    struct attester_task task;
+    enum status status = attester_challenge(registrant->attester, payload, &task, &refusal);
+
+    if (status == STATUS_REFUSED) {
+        registrant_refused(registrant, &refusal, true);
+        return;
+    }
+    if (status == STATUS_OK) {
+        status = remember(registrant, attester_bundle(registrant->attester));
+    }
+    if (status != STATUS_OK) {
+        registrant_fail(registrant, status, "the challenge could not be taken up: %s",
+                        status_text(status));
+        return;
+    }
+    bundle = attester_bundle(registrant->attester);
+    own->scope = bundle_scope(bundle);
+    own->lease_max_ms = (uint64_t)bundle->manifest->lease_s * 1000;
+    own->pcr_mask = task.pcr_mask;
+    own->needs_event_log = task.needs_event_log;
+    own->needs_ima_log = task.needs_ima_log;
+    registrant->state = REGISTRANT_ATTESTING;
+    registrant_attest(registrant,
+                      &(struct host_task){.credential_blob = task.credential_blob,
+                                          .credential_secret = task.credential_secret,
+                                          .qualifying = task.qualifying,
+                                          .pcr_mask = task.pcr_mask,
+                                          .needs_event_log = task.needs_event_log,
+                                          .needs_ima_log = task.needs_ima_log},
+                      attested);
+}
+
+/* From now on connections are made under the certificate that names the registration. */
+static enum status use_certificate(struct registrant *registrant, const struct admission *admission)
+{
+    static const char *const protocols[] = {ALPN_NODE, NULL};
+    const struct view chain = bytes_view(&admission->certificate);
+    struct tls_context *context;
+
+    TRY(tls_context_new(&(struct tls_config){.role = TLS_CLIENT,
+                                             .chain = &chain,
+                                             .chain_count = 1,
+                                             .private_key = registrant->own.key.sign,
+                                             .alpn = protocols,
+                                             .verify = registrant_verify_member,
+                                             .verify_argument = registrant},
+                        &context));
+    client_set_tls(registrant->client, context);
+    tls_context_release(context);
+    return STATUS_OK;
+}
+
+void registrant_registration_accepted(struct registrant *registrant, struct view payload)
+{
+    const struct tpm_identity *identity = host_identity(registrant->config.host);
+    OWN(admission) struct admission admission = {0};
+    struct refusal refusal = {0};
+    const struct manifest_node *node;
+    enum status status = attester_accepted(registrant->attester, payload, &admission, &refusal);
+
+    if (status == STATUS_OK) {
+        status = use_certificate(registrant, &admission);
+    }
+    if (status == STATUS_REFUSED) {
+        registrant_refused(registrant, &refusal, true);
+        return;
+    }
+    if (status != STATUS_OK) {
+        registrant_fail(registrant, status, "the registration could not be taken up: %s",
+                        status_text(status));
+        return;
+    }
+    node = manifest_node_by_ek(attester_bundle(registrant->attester)->manifest,
+                               bytes_view(&identity->ek_name));
+    (void)snprintf(registrant->own.name, sizeof registrant->own.name, "%s", node ? node->name : "");
+    registrant->own.id = admission.registration_id;
+    attester_free(TAKE(registrant->attester));
+    log_event(LOG_NOTICE, "registered", "node=%s registration=%llu coordinator=%s",
+              registrant->own.name, (unsigned long long)registrant->own.id,
+              client_address(registrant->client));
+    registrant_lease_given(registrant, admission.lease_ms);
+    if (registrant->own.id != 0 && registrant->config.callbacks.on_registered) {
+        registrant->config.callbacks.on_registered(registrant->config.argument, registrant->own.id,
+                                                   registrant->own.name);
+    }
+}

@@ -1,0 +1,84 @@
+#include "nodeagent/registrant_internal.h"
+
+#include "lib/base/log.h"
+#include "lib/base/protobuf.h"
+#include "lib/protocol/renewal.h"
+
+void registrant_renewal_resume(struct registrant *registrant)
+{
+    Tccp__Resume message = TCCP__RESUME__INIT;
+    OWN(bytes) struct bytes payload = {0};
+
+    message.registration_id = registrant->own.id;
+    if (protobuf_pack(&message.base, REGISTRATION_HELLO_SIZE_MAX, &payload) != STATUS_OK) {
+        registrant_fail(registrant, STATUS_NO_MEMORY, "the registration could not be resumed");
+        return;
+    }
+    registrant->state = REGISTRANT_LIVE;
+    registrant_send(registrant, TCCP__NODE_MESSAGE_KIND__RESUME, bytes_view(&payload));
+}
+
+static void quoted(struct registrant *registrant, const struct host_report *report)
+{
+    const struct evidence_view evidence = host_evidence_view(&report->evidence);
+    OWN(bytes) struct bytes payload = {0};
+
+    if (report->status != STATUS_OK) {
+        registrant_fail(registrant, report->status, "the TPM could not attest: %s",
+                        status_text(report->status));
+        return;
+    }
+    if (renewal_evidence(&evidence, &payload) != STATUS_OK) {
+        registrant_fail(registrant, STATUS_TOO_LARGE, "the evidence could not be put together");
+        return;
+    }
+    registrant->state = REGISTRANT_SENT_RENEWAL;
+    registrant_send(registrant, TCCP__NODE_MESSAGE_KIND__RENEW_EVIDENCE, bytes_view(&payload));
+}
+
+void registrant_renewal_challenge(struct registrant *registrant, struct view payload)
+{
+    const struct own_registration *own = &registrant->own;
+    struct renewal_binding binding = {.scope = own->scope,
+                                      .registration_id = own->id,
+                                      .trusted_key = trusted_key_public(&own->key),
+                                      .channel = registrant->channel};
+    struct refusal refusal = {0};
+    uint64_t ima_entries_known;
+
+    if (renewal_read_challenge(payload, own->id, binding.nonce, &ima_entries_known, &refusal) !=
+        STATUS_OK) {
+        registrant_refused(registrant, &refusal, true);
+        return;
+    }
+    registrant->state = REGISTRANT_RENEWING;
+    registrant_attest(registrant,
+                      &(struct host_task){.qualifying = renewal_quote_input(&binding),
+                                          .pcr_mask = own->pcr_mask,
+                                          .needs_event_log = own->needs_event_log,
+                                          .needs_ima_log = own->needs_ima_log,
+                                          .ima_entries_known = ima_entries_known},
+                      quoted);
+}
+
+void registrant_renewal_accepted(struct registrant *registrant, struct view payload)
+{
+    Tccp__RenewAccepted *accepted = (Tccp__RenewAccepted *)protobuf_unpack(
+        &tccp__renew_accepted__descriptor, payload, REGISTRATION_MESSAGE_SIZE_MAX);
+    uint64_t lease_ms;
+
+    if (!accepted || accepted->registration_id != registrant->own.id ||
+        accepted->renewal <= registrant->own.renewal) {
+        if (accepted) {
+            tccp__renew_accepted__free_unpacked(accepted, NULL);
+        }
+        registrant_fail(registrant, STATUS_MALFORMED, "a renewal that is not ours");
+        return;
+    }
+    registrant->own.renewal = accepted->renewal;
+    lease_ms = accepted->lease_ms;
+    tccp__renew_accepted__free_unpacked(accepted, NULL);
+    log_event(LOG_DEBUG, "renewed", "registration=%llu renewal=%llu",
+              (unsigned long long)registrant->own.id, (unsigned long long)registrant->own.renewal);
+    registrant_lease_given(registrant, lease_ms);
+}
