@@ -1,6 +1,11 @@
 # The schemas; protoc-c makes C from them in the build tree.
-PROTO_SCHEMAS = proto/command.proto proto/perimeter.proto proto/node.proto proto/admin.proto proto/vm.proto
-PROTO_SCHEMAS = proto/command.proto proto/perimeter.proto proto/node.proto proto/admin.proto proto/member.proto
+PROTO_SCHEMAS = \
+	proto/admin.proto \
+	proto/command.proto \
+	proto/member.proto \
+	proto/node.proto \
+	proto/perimeter.proto \
+	proto/vm.proto
 EXTRA_DIST += $(PROTO_SCHEMAS)
 
 noinst_LIBRARIES += proto/libproto.a
