@@ -44,3 +44,9 @@ tcd_libreplica_a_SOURCES = \
 	%D%/replica.c %D%/replica.h
 tcd_libreplica_a_CFLAGS = $(AM_CFLAGS) $(RAFT_CFLAGS) $(LIBUV_CFLAGS)
 LINK_REPLICA = tcd/libreplica.a $(LINK_NET) $(RAFT_LIBS) $(LIBUV_LIBS)
+LINK_TCD = tcd/libtcd.a tcd/libreplica.a tcd/core/libcore.a tcd/libauthority.a $(LINK_ATTESTER) $(RAFT_LIBS)
+
+sbin_PROGRAMS += tcd/tcd
+tcd_tcd_SOURCES = %D%/main.c
+tcd_tcd_CPPFLAGS = $(tcd_libtcd_a_CPPFLAGS)
+tcd_tcd_LDADD = $(LINK_TCD)
