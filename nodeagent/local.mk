@@ -39,3 +39,8 @@ nodeagent_libregistrant_a_SOURCES = \
 	%D%/trusted_key.c %D%/trusted_key.h
 LINK_REGISTRANT = nodeagent/libregistrant.a lib/tpm/libtpm.a lib/net/libnet.a lib/daemon/libdaemon.a \
 	$(LINK_PROTOCOL) $(TSS2_LIBS) $(CONFUSE_LIBS) $(SSL_LIBS) $(LIBUV_LIBS)
+
+sbin_PROGRAMS += nodeagent/nodeagent
+nodeagent_nodeagent_SOURCES = %D%/main.c
+nodeagent_nodeagent_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
+nodeagent_nodeagent_LDADD = $(LINK_REGISTRANT)

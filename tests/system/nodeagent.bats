@@ -1,0 +1,110 @@
+#!/usr/bin/env bats
+# nodeagent as an administrator meets it: its errors are one clear line, and it ends as it should.
+
+setup() {
+    bats_require_minimum_version 1.5.0
+    source "$TOP_SRCDIR/tests/support/swtpm.sh"
+    work=$(mktemp -d /tmp/tccp.XXXXXX)
+    agent=$TOP_BUILDDIR/nodeagent/nodeagent
+    cat >"$work/conf" <<END
+perimeter = "tccp1-$(printf 'a%.0s' {1..51})a"
+coordinators = {"127.0.0.1:1"}
+state-directory = "$work/state"
+tcti = "$(swtpm_tcti "$work/tpm")"
+development = true
+END
+}
+
+teardown() {
+    swtpm_stop "$work/tpm"
+    rm -rf "$work"
+}
+
+# One line, and it names what is wrong.
+complains() {
+    [ "$(printf '%s\n' "$stderr" | grep -c '^nodeagent: ')" -eq 1 ]
+    [[ $stderr == *"$1"* ]]
+}
+
+@test "a missing configuration is named" {
+    run -1 --separate-stderr "$agent" -c "$work/none"
+    complains "$work/none"
+}
+
+@test "a wrong option is wrong usage" {
+    run -64 --separate-stderr "$agent" --no-such-option
+    run -64 --separate-stderr "$agent" argument
+}
+
+@test "what is wrong in the configuration is named with its line" {
+    sed -i 's/^coordinators.*/coordinators = {"nowhere"}/' "$work/conf"
+    run -1 --separate-stderr "$agent" -c "$work/conf"
+    complains "conf:2"
+    complains "nowhere"
+    sed -i 's/^perimeter.*/perimeter = "tccp1-x"/; s/"nowhere"/"a:1"/' "$work/conf"
+    run -1 --separate-stderr "$agent" -c "$work/conf"
+    complains "conf:1"
+    echo 'unknown = 1' >>"$work/conf"
+    run -1 --separate-stderr "$agent" -c "$work/conf"
+    complains "unknown"
+}
+
+@test "a machine without a TPM is told so" {
+    run -1 --separate-stderr "$agent" -c "$work/conf"
+    complains "TPM"
+    run -1 --separate-stderr "$agent" --show-identity -c "$work/conf"
+    complains "TPM"
+}
+
+@test "a coordinator that cannot be reached ends --try with its own exit code" {
+    swtpm_create "$work/tpm" "$work/ca" p256
+    swtpm_start "$work/tpm"
+    run -2 --separate-stderr timeout 20 "$agent" --try -c "$work/conf"
+    complains "127.0.0.1:1"
+}
+
+@test "a state directory that cannot be made is named" {
+    swtpm_create "$work/tpm" "$work/ca" p256
+    swtpm_start "$work/tpm"
+    sed -i 's/^state-directory.*/state-directory = "\/proc\/none"/' "$work/conf"
+    run -1 --separate-stderr "$agent" -c "$work/conf"
+    complains "/proc/none"
+}
+
+@test "a damaged memory of the perimeter is named" {
+    swtpm_create "$work/tpm" "$work/ca" p256
+    swtpm_start "$work/tpm"
+    mkdir "$work/state"
+    echo rubbish >"$work/state/perimeter-memory"
+    run -1 --separate-stderr "$agent" -c "$work/conf"
+    complains "perimeter-memory"
+}
+
+@test "the identity is an entry of a manifest" {
+    swtpm_create "$work/tpm" "$work/ca" p256
+    swtpm_start "$work/tpm"
+    run -0 --separate-stderr "$agent" --show-identity -c "$work/conf"
+    [[ ${lines[0]} == "node NAME {" ]]
+    [[ ${lines[1]} =~ ^\ +ek\ =\ 000b[0-9a-f]{64}$ ]]
+    by_config=$output
+    run -0 --separate-stderr "$agent" --show-identity --tcti "$(swtpm_tcti "$work/tpm")"
+    [ "$output" = "$by_config" ]
+}
+
+@test "it runs without a coordinator, keeps its memory to itself, and ends when asked" {
+    swtpm_create "$work/tpm" "$work/ca" p256
+    swtpm_start "$work/tpm"
+    "$agent" -c "$work/conf" 2>"$work/log" 3>&- &
+    pid=$!
+    for _ in {1..100}; do
+        grep -q coordinator-connection-lost "$work/log" && break
+        sleep 0.05
+    done
+    grep -q coordinator-connection-lost "$work/log"
+    # Not even its own user may trace or dump it.
+    [ "$(stat -c %U "/proc/$pid/environ")" = root ]
+    [ "$(awk '/^Max core file size/ {print $5}' "/proc/$pid/limits")" = 0 ]
+    grep -q '^NoNewPrivs:.1' "/proc/$pid/status"
+    kill "$pid"
+    run -0 wait "$pid"
+}
