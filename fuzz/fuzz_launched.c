@@ -17,6 +17,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct digest measurement;
     struct refusal refusal;
 
+    if (startup_measurement_parse((struct view){data, size}, &launched.measurement, &refusal) ==
+        STATUS_OK) {
+        OWN(bytes) struct bytes again = {0};
+
+        ASSERT(startup_measurement_build(&launched.measurement, &again) == STATUS_OK);
+    }
     if (vm_fuzz_sign(SIGNED_LAUNCHED, data, size, &message) &&
         launched_check(bytes_view(&message), &expectation, &launched, &measurement, &refusal) ==
             STATUS_OK) {

@@ -11,6 +11,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct run_grant grant;
     struct refusal refusal;
 
+    {
+        OWN(signed_message) struct signed_message parts = {{0}, {0}};
+
+        if (signed_message_parse(SIGNED_RUN_GRANT, (struct view){data, size}, &parts, &refusal) ==
+            STATUS_OK) {
+            ASSERT(parts.document.size <= size && parts.signature.size <= SIGNATURE_SIZE_MAX);
+        }
+    }
     if (run_grant_peek((struct view){data, size}, &expectation.vm, &refusal) == STATUS_OK) {
         ASSERT(run_grant_check((struct view){data, size}, &expectation, &grant, &refusal) !=
                    STATUS_OK ||

@@ -16,6 +16,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (secret_copy((struct view){data, size}, &plaintext) != STATUS_OK) {
         return 0;
     }
+    {
+        OWN(secret) struct secret copy = {0};
+        OWN(vm_secret) struct vm_secret parts = {.plaintext = {0}};
+
+        ASSERT(secret_copy((struct view){data, size}, &copy) == STATUS_OK);
+        if (vm_secret_parse(&copy, &parts) == STATUS_OK) {
+            ASSERT(parts.body.size + VM_SECRET_HEADER_SIZE == size);
+        }
+    }
     if (ticket_parse(&plaintext, &ticket, &refusal) == STATUS_OK) {
         ASSERT(!plaintext.data && ticket.secret.key.size == VM_KEY_SIZE);
         ASSERT(ticket.cust_sign_size > 0 && ticket.policy_bytes.size > 0);
