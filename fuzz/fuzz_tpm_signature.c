@@ -41,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ak.rsa.size = 256;
         memset(ak.rsa.modulus, 0xc5, 256);
     }
+    ak.attributes = 0x00050072;
     ASSERT(quote_check(&ak, VIEW_OF_ARRAY(attest), signature_view, VIEW_OF_ARRAY(attest), 1, &info,
                        &refusal) == STATUS_REFUSED);
     return 0;

@@ -1,6 +1,5 @@
 #include "lib/attest/appraisal.h"
 
-#include "lib/attest/attestation_key.h"
 #include "lib/attest/ek_certificate.h"
 #include "lib/attest/event_log.h"
 #include "lib/attest/quote.h"
@@ -112,7 +111,7 @@ static enum status ima_log_appraise(struct view log, const struct pcr_bank *quot
 /* From the quote on: what it says, and whether the policy allows that. */
 static enum status quote_appraise(const struct evidence_view *evidence,
                                   const struct appraisal_inputs *inputs,
-                                  const struct tpm_public *ak, struct appraisal *appraisal,
+                                  const struct attestation_key *ak, struct appraisal *appraisal,
                                   struct refusal *refusal)
 {
     const struct pcr_policy *policy = inputs->policy;
@@ -123,8 +122,8 @@ static enum status quote_appraise(const struct evidence_view *evidence,
     if (policy->listed == 0) {
         return refuse(refusal, REFUSAL_POLICY_MISSING, "the policy lists no PCR");
     }
-    TRY(quote_check(ak, evidence->quote, evidence->signature, inputs->qualifying, mask, &info,
-                    refusal));
+    TRY(quote_check_by(ak, evidence->quote, evidence->signature, inputs->qualifying, mask, &info,
+                       refusal));
     if (inputs->previous) {
         TRY(boot_check(&info, inputs->previous, refusal));
         appraisal->boot.ima = inputs->previous->ima;
@@ -154,12 +153,25 @@ static enum status quote_appraise(const struct evidence_view *evidence,
     return pcr_policy_check(policy, &appraisal->pcrs, refusal);
 }
 
+/* Check 3. */
+static enum status ak_appraise(const struct evidence_view *evidence,
+                               const struct appraisal_inputs *inputs,
+                               struct attestation_key **ret_key, struct refusal *refusal)
+{
+    struct tpm_public ak;
+
+    TRY(public_read(evidence->ak_public, "attestation key", REFUSAL_AK_ATTRIBUTES,
+                    inputs->expected_ak, REFUSAL_AK_NAME, &ak, refusal));
+    return attestation_key_new(&ak, ret_key, refusal);
+}
+
 enum status appraisal_run(const struct evidence_view *evidence,
                           const struct appraisal_inputs *inputs, struct appraisal *ret_appraisal,
                           struct refusal *refusal)
 {
+    OWN(attestation_key) struct attestation_key *imported = NULL;
+    const struct attestation_key *ak = NULL;
     struct appraisal appraisal = {0};
-    struct tpm_public ak;
 
     switch (inputs->ak_trust) {
     case AK_TRUST_BY_EK:
@@ -167,13 +179,16 @@ enum status appraisal_run(const struct evidence_view *evidence,
         break;
     case AK_TRUST_BY_NAME:
         ASSERT(inputs->expected_ak);
+        ak = inputs->ak;
         break;
     }
-    TRY(public_read(evidence->ak_public, "attestation key", REFUSAL_AK_ATTRIBUTES,
-                    inputs->expected_ak, REFUSAL_AK_NAME, &ak, refusal));
-    TRY(attestation_key_check(&ak, refusal));
-    appraisal.ak_name = ak.name;
-    TRY(quote_appraise(evidence, inputs, &ak, &appraisal, refusal));
+    if (!ak) {
+        TRY(ak_appraise(evidence, inputs, &imported, refusal));
+        ak = imported;
+    }
+    appraisal.ak_name = attestation_key_public(ak)->name;
+    ASSERT(!inputs->expected_ak || tpm_name_equal(&appraisal.ak_name, inputs->expected_ak));
+    TRY(quote_appraise(evidence, inputs, ak, &appraisal, refusal));
     *ret_appraisal = appraisal;
     return STATUS_OK;
 }

@@ -6,6 +6,7 @@
 #ifndef TCCP_ATTEST_APPRAISAL_H
 #define TCCP_ATTEST_APPRAISAL_H
 
+#include "lib/attest/attestation_key.h"
 #include "lib/attest/ima.h"
 #include "lib/attest/pcr_policy.h"
 #include "lib/attest/tpm_structures.h"
@@ -52,6 +53,9 @@ struct appraisal_inputs {
     /* Names that the keys must have; NULL where any will do. expected_ak is required with
      * AK_TRUST_BY_NAME, and expected_ek, from the manifest, should be given with AK_TRUST_BY_EK. */
     const struct tpm_name *expected_ek, *expected_ak;
+    /* With AK_TRUST_BY_NAME: the key of that name, if the caller kept it; its public area in the
+     * evidence is not read then. */
+    const struct attestation_key *ak;
     /* The state that the last accepted appraisal of this registration left; NULL at a registration.
      */
     const struct boot_state *previous;

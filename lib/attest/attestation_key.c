@@ -1,5 +1,9 @@
 #include "lib/attest/attestation_key.h"
 
+#include "lib/attest/tpm_key.h"
+
+#include <stdlib.h>
+
 enum { RSA_BITS_MIN = 2048, RSA_EXPONENT = 65537 };
 
 static const struct {
@@ -57,4 +61,48 @@ enum status attestation_key_check(const struct tpm_public *ak, struct refusal *r
                       ak->rsa.exponent);
     }
     return STATUS_OK;
+}
+
+struct attestation_key {
+    struct tpm_public public_area;
+    EVP_PKEY *handle;
+};
+
+enum status attestation_key_new(const struct tpm_public *ak, struct attestation_key **ret_key,
+                                struct refusal *refusal)
+{
+    OWN(attestation_key) struct attestation_key *key = NULL;
+    enum status status;
+
+    TRY(attestation_key_check(ak, refusal));
+    key = calloc(1, sizeof *key);
+    if (!key) {
+        return STATUS_NO_MEMORY;
+    }
+    key->public_area = *ak;
+    status = tpm_key_import(ak, &key->handle);
+    if (status == STATUS_MALFORMED) {
+        return refuse(refusal, REFUSAL_AK_ATTRIBUTES, "the key is not on its curve");
+    }
+    TRY(status);
+    *ret_key = TAKE(key);
+    return STATUS_OK;
+}
+
+void attestation_key_free(struct attestation_key *key)
+{
+    if (key) {
+        EVP_PKEY_free(key->handle);
+        free(key);
+    }
+}
+
+const struct tpm_public *attestation_key_public(const struct attestation_key *key)
+{
+    return &key->public_area;
+}
+
+EVP_PKEY *attestation_key_handle(const struct attestation_key *key)
+{
+    return key->handle;
 }

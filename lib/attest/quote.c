@@ -73,10 +73,10 @@ static enum status verify(EVP_PKEY *key, const struct tpm_signature *signature, 
 }
 
 /* Check 5. The AK says how it signs; the message has no say in it. */
-static enum status signature_check(const struct tpm_public *ak, struct view attest,
+static enum status signature_check(const struct attestation_key *key, struct view attest,
                                    struct view signature_octets, struct refusal *refusal)
 {
-    OWN(evp_pkey) EVP_PKEY *key = NULL;
+    const struct tpm_public *ak = attestation_key_public(key);
     struct tpm_signature signature;
     enum status status = tpm_signature_parse(signature_octets, &signature);
     bool holds;
@@ -93,15 +93,7 @@ static enum status signature_check(const struct tpm_public *ak, struct view atte
                       "scheme 0x%04x with hash 0x%04x, the key's are 0x%04x and 0x%04x",
                       signature.scheme, signature.hash, ak->scheme, ak->scheme_hash);
     }
-    if (!tpm_hash(signature.hash)) {
-        return refuse(refusal, REFUSAL_QUOTE_SCHEME, "hash 0x%04x", signature.hash);
-    }
-    status = tpm_key_import(ak, &key);
-    if (status == STATUS_MALFORMED) {
-        return refuse(refusal, REFUSAL_QUOTE_SIGNATURE, "the attestation key is no valid key");
-    }
-    TRY(status);
-    TRY(verify(key, &signature, attest, &holds));
+    TRY(verify(attestation_key_handle(key), &signature, attest, &holds));
     return holds ? STATUS_OK
                  : refuse(refusal, REFUSAL_QUOTE_SIGNATURE, "%zu bytes under %s", attest.size,
                           hex_short(tpm_name_view(&ak->name)).text);
@@ -153,9 +145,9 @@ static enum status selection_check(const struct tpm_quote_info *info, uint32_t p
     return STATUS_OK;
 }
 
-enum status quote_check(const struct tpm_public *ak, struct view attest, struct view signature,
-                        struct view qualifying, uint32_t pcr_mask, struct tpm_quote_info *ret_info,
-                        struct refusal *refusal)
+enum status quote_check_by(const struct attestation_key *ak, struct view attest,
+                           struct view signature, struct view qualifying, uint32_t pcr_mask,
+                           struct tpm_quote_info *ret_info, struct refusal *refusal)
 {
     struct tpm_quote_info info;
 
@@ -166,4 +158,14 @@ enum status quote_check(const struct tpm_public *ak, struct view attest, struct 
     TRY(selection_check(&info, pcr_mask, refusal));
     *ret_info = info;
     return STATUS_OK;
+}
+
+enum status quote_check(const struct tpm_public *ak, struct view attest, struct view signature,
+                        struct view qualifying, uint32_t pcr_mask, struct tpm_quote_info *ret_info,
+                        struct refusal *refusal)
+{
+    OWN(attestation_key) struct attestation_key *key = NULL;
+
+    TRY(attestation_key_new(ak, &key, refusal));
+    return quote_check_by(key, attest, signature, qualifying, pcr_mask, ret_info, refusal);
 }

@@ -2,8 +2,7 @@
 #ifndef TCCP_ATTEST_QUOTE_H
 #define TCCP_ATTEST_QUOTE_H
 
-#include "lib/attest/tpm_structures.h"
-#include "lib/base/refusal.h"
+#include "lib/attest/attestation_key.h"
 
 /*
  * A quote is what the TPM says of its PCRs (TPM 2.0 Library, Part 3, TPM2_Quote). In this order:
@@ -16,9 +15,13 @@
  *    the PCRs of pcr_mask (QUOTE_SELECTION; not empty), and its pcrDigest is of 32 bytes
  *    (QUOTE_DIGEST).
  *
- * The AK must have passed attestation_key_check. STATUS_CRYPTO and STATUS_NO_MEMORY are our own
- * trouble, not the quote's.
+ * STATUS_CRYPTO and STATUS_NO_MEMORY are our own trouble, not the quote's.
  */
+WARN_UNUSED enum status quote_check_by(const struct attestation_key *ak, struct view attest,
+                                       struct view signature, struct view qualifying,
+                                       uint32_t pcr_mask, struct tpm_quote_info *ret_info,
+                                       struct refusal *ret_refusal);
+/* The same with check 3 and the import of the key before it. */
 WARN_UNUSED enum status quote_check(const struct tpm_public *ak, struct view attest,
                                     struct view signature, struct view qualifying,
                                     uint32_t pcr_mask, struct tpm_quote_info *ret_info,

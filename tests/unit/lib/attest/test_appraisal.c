@@ -120,6 +120,24 @@ static void endorsement_key_is_not_read_where_the_name_decides(void **state)
     assert_bench_refused(bench, REFUSAL_AK_NAME);
 }
 
+static void key_that_was_kept_serves_for_the_public_area(void **state)
+{
+    OWN(bench) struct bench *bench = bench_new("good", "good", EVIDENCE_MASK);
+    OWN(bench) struct bench *other = bench_new("other-node", "good", EVIDENCE_MASK);
+    OWN(attestation_key) struct attestation_key *key = NULL;
+    struct tpm_public ak;
+
+    (void)state;
+    assert_ok(tpm_public_parse(bench->evidence.ak_public, &ak));
+    assert_ok(attestation_key_new(&ak, &key, NULL));
+    bench->evidence.ak_public = (struct view){0};
+    bench->inputs.ak_trust = other->inputs.ak_trust = AK_TRUST_BY_NAME;
+    bench->inputs.expected_ak = other->inputs.expected_ak = &ak.name;
+    bench->inputs.ak = other->inputs.ak = key;
+    assert_accepted(bench);
+    assert_bench_refused(other, REFUSAL_QUOTE_SIGNATURE);
+}
+
 static void attestation_key_that_may_sign_anything_is_refused(void **state)
 {
     OWN(bench) struct bench *bench = bench_new("good", "good", EVIDENCE_MASK);
@@ -415,6 +433,7 @@ int main(void)
         cmocka_unit_test(another_tpm_than_the_manifest_names_is_refused),
         cmocka_unit_test(endorsement_key_of_another_certificate_is_refused),
         cmocka_unit_test(endorsement_key_is_not_read_where_the_name_decides),
+        cmocka_unit_test(key_that_was_kept_serves_for_the_public_area),
         cmocka_unit_test(attestation_key_that_may_sign_anything_is_refused),
         cmocka_unit_test(quote_of_another_boot_or_for_another_nonce_is_refused),
         cmocka_unit_test(quote_over_other_pcrs_than_the_policy_lists_is_refused),

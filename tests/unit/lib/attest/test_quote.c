@@ -276,7 +276,7 @@ static void point_that_is_not_on_its_curve_is_refused(void **state)
     ak.ecc.y[31] ^= 1;
     assert_refused(quote_check(&ak, bytes_view(&files.quote), bytes_view(&files.signature),
                                bytes_view(&files.qualifying), EVIDENCE_MASK, &info, &refusal),
-                   refusal, REFUSAL_QUOTE_SIGNATURE);
+                   refusal, REFUSAL_AK_ATTRIBUTES);
 }
 
 static void quotes_of_every_kind_of_key_are_accepted(void **state)
