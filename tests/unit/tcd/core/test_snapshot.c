@@ -1,0 +1,400 @@
+/* Snapshots: nothing is lost, nothing else is accepted. */
+#include "tests/support/core_fixture.h"
+#include "tests/support/test.h"
+
+#include "lib/base/protobuf.h"
+
+#include "proto/command.pb-c.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define assert_verdict(call, expected)                                                             \
+    assert_string_equal(refusal_name(call), refusal_name(expected))
+
+/* A registry with something of everything. */
+static void start(struct fixture *fixture)
+{
+    struct command command;
+    uint64_t session;
+    uint8_t storage[CORE_KEY_SIZE_MAX];
+
+    fixture_start(fixture, 4);
+    for (unsigned i = 0; i < 3; i++) {
+        fixture_register(fixture, i);
+    }
+    assert_verdict(fixture_renew(fixture, 0), REFUSAL_NONE);
+    fixture_run(fixture, 1, 0);
+    fixture_run(fixture, 2, 1);
+    fixture_migrate(fixture, 2, 2);
+    fixture_run(fixture, 3, 1);
+    command = fixture_vm_command(fixture, COMMAND_VM_STOPPED, 3);
+    assert_verdict(fixture_do(fixture, &command), REFUSAL_NONE);
+    command = fixture_vm_command(fixture, COMMAND_VM_DELETED, 3);
+    assert_verdict(fixture_do(fixture, &command), REFUSAL_NONE);
+    command = fixture_command(fixture, COMMAND_MEMBER_JOINED);
+    command.rests.policy = registry_perimeter(fixture->registry)->member_policy;
+    strcpy(command.member_joined.name.text, "tc-1");
+    command.member_joined.ek_name = fixture_tpm_name(101);
+    command.member_joined.ak_name = fixture_tpm_name(201);
+    command.member_joined.key = fixture_digest("member", 0);
+    assert_verdict(fixture_do(fixture, &command), REFUSAL_NONE);
+    command = fixture_command(fixture, COMMAND_SESSION_OPENED);
+    command.actor = fixture_key_id(FIXTURE_OPERATOR);
+    assert_verdict(fixture_do(fixture, &command), REFUSAL_NONE);
+    session = fixture->outcome.id;
+    for (uint64_t number = 1; number < 20; number++) {
+        command = fixture_command(fixture, COMMAND_AUDIT_NOTE);
+        command.actor = fixture_key_id(FIXTURE_OPERATOR);
+        command.session = session;
+        command.number = number * number;
+        strcpy(command.audit_note.text, "note");
+        assert_verdict(fixture_do(fixture, &command), REFUSAL_NONE);
+    }
+    command = fixture_command(fixture, COMMAND_USER_ADDED);
+    strcpy(command.user_added.name.text, "alice");
+    command.user_added.role = USER_CUSTOMER;
+    command.user_added.key = fixture_key(1, storage);
+    assert_verdict(fixture_do(fixture, &command), REFUSAL_NONE);
+    command = fixture_node_command(fixture, COMMAND_NODE_QUARANTINED, 0);
+    assert_verdict(fixture_do(fixture, &command), REFUSAL_NONE);
+    command = fixture_node_command(fixture, COMMAND_NODE_REVOKED, 1);
+    assert_verdict(fixture_do(fixture, &command), REFUSAL_NONE);
+}
+
+static void a_snapshot_restores_everything(void **state)
+{
+    struct fixture fixture;
+    OWN(bytes) struct bytes first = {0}, second = {0};
+    OWN(registry) struct registry *restored = NULL;
+    struct digest left, right;
+
+    (void)state;
+    start(&fixture);
+    assert_ok(registry_snapshot(fixture.registry, &first));
+    assert_ok(registry_restore(bytes_view(&first), &restored));
+    assert_ok(registry_snapshot(restored, &second));
+    assert_int_equal(first.size, second.size);
+    assert_memory_equal(first.data, second.data, first.size);
+    left = registry_digest(fixture.registry);
+    right = registry_digest(restored);
+    assert_memory_equal(&left, &right, sizeof left);
+    assert_int_equal(registry_revision(restored), registry_revision(fixture.registry));
+    assert_int_equal(registry_audit(restored)->size, registry_audit(fixture.registry)->size);
+    left = merkle_root(registry_audit(fixture.registry));
+    right = merkle_root(registry_audit(restored));
+    assert_memory_equal(&left, &right, sizeof left);
+    assert_int_equal(registry_node_by_name(restored, "node-1")->vm_count,
+                     registry_node_by_name(fixture.registry, "node-1")->vm_count);
+    fixture_stop(&fixture);
+}
+
+static void what_follows_a_restore_is_the_same(void **state)
+{
+    struct fixture fixture, twin;
+    OWN(bytes) struct bytes snapshot = {0};
+    struct digest left, right;
+    struct command command;
+
+    (void)state;
+    start(&fixture);
+    assert_ok(registry_snapshot(fixture.registry, &snapshot));
+    twin = fixture;
+    assert_ok(registry_restore(bytes_view(&snapshot), &twin.registry));
+    command = fixture_migration_command(&fixture, COMMAND_MIGRATION_ABORTED, 2, 0);
+    (void)fixture_do(&fixture, &command);
+    (void)fixture_do(&twin, &command);
+    command = fixture_registration(&fixture, 2);
+    assert_int_equal(fixture_do(&fixture, &command), fixture_do(&twin, &command));
+    command = fixture_registration(&fixture, 3);
+    assert_int_equal(fixture_do(&fixture, &command), fixture_do(&twin, &command));
+    left = registry_digest(fixture.registry);
+    right = registry_digest(twin.registry);
+    assert_memory_equal(&left, &right, sizeof left);
+    assert_status(registry_digest_at(twin.registry, registry_revision(twin.registry) - 4, &left),
+                  STATUS_NOT_FOUND);
+    fixture_stop(&fixture);
+    fixture_stop(&twin);
+}
+
+static void an_empty_registry_has_a_snapshot(void **state)
+{
+    OWN(registry) struct registry *registry = registry_new();
+    OWN(registry) struct registry *restored = NULL;
+    OWN(bytes) struct bytes snapshot = {0};
+
+    (void)state;
+    assert_ok(registry_snapshot(registry, &snapshot));
+    assert_ok(registry_restore(bytes_view(&snapshot), &restored));
+    assert_int_equal(registry_revision(restored), 0);
+}
+
+static void a_truncated_or_longer_snapshot_is_malformed(void **state)
+{
+    struct fixture fixture;
+    OWN(bytes) struct bytes snapshot = {0};
+    struct registry *restored;
+    uint8_t *longer;
+
+    (void)state;
+    start(&fixture);
+    assert_ok(registry_snapshot(fixture.registry, &snapshot));
+    for (size_t size = 0; size < snapshot.size; size += 1 + size / 40) {
+        assert_status(registry_restore((struct view){snapshot.data, size}, &restored),
+                      STATUS_MALFORMED);
+    }
+    longer = calloc(1, snapshot.size + 1);
+    memcpy(longer, snapshot.data, snapshot.size);
+    assert_status(registry_restore((struct view){longer, snapshot.size + 1}, &restored),
+                  STATUS_MALFORMED);
+    free(longer);
+    fixture_stop(&fixture);
+}
+
+static void any_changed_byte_is_noticed(void **state)
+{
+    struct fixture fixture;
+    OWN(bytes) struct bytes snapshot = {0};
+
+    (void)state;
+    start(&fixture);
+    assert_ok(registry_snapshot(fixture.registry, &snapshot));
+    for (size_t at = 0; at < snapshot.size; at++) {
+        struct registry *restored = NULL;
+
+        snapshot.data[at] ^= 0x10;
+        assert_int_not_equal(registry_restore(bytes_view(&snapshot), &restored), STATUS_OK);
+        snapshot.data[at] ^= 0x10;
+    }
+    fixture_stop(&fixture);
+}
+
+/* Records of a snapshot, to be put together in another way with an end that fits. */
+struct parts {
+    struct view records[64];
+    size_t count;
+};
+
+static void take_apart(const struct bytes *snapshot, struct parts *ret_parts)
+{
+    struct reader reader = reader_of(bytes_view(snapshot));
+
+    ret_parts->count = 0;
+    while (!reader_done(&reader)) {
+        assert_true(ret_parts->count < ARRAY_SIZE(ret_parts->records));
+        ret_parts->records[ret_parts->count++] = reader_sized32(&reader, snapshot->size);
+        assert_false(reader.bad);
+    }
+    ret_parts->count--; /* without the end */
+}
+
+static struct bytes put_together(const struct parts *parts)
+{
+    Tccp__Log__SnapshotRecord record = TCCP__LOG__SNAPSHOT_RECORD__INIT;
+    Tccp__Log__SnapshotEnd end = TCCP__LOG__SNAPSHOT_END__INIT;
+    struct writer writer = writer_new(1 << 24);
+    OWN(bytes) struct bytes bytes = {0};
+    struct bytes snapshot;
+    struct digest digest;
+
+    for (size_t i = 0; i < parts->count; i++) {
+        writer_sized32(&writer, parts->records[i]);
+    }
+    digest = sha256((struct view){writer.data, writer.size});
+    end.record_count = parts->count + 1;
+    end.digest = protobuf_data(digest_view(&digest));
+    record.kind_case = TCCP__LOG__SNAPSHOT_RECORD__KIND_END;
+    record.end = &end;
+    assert_ok(protobuf_pack(&record.base, 1 << 20, &bytes));
+    writer_sized32(&writer, bytes_view(&bytes));
+    assert_ok(writer_take(&writer, &snapshot));
+    return snapshot;
+}
+
+static void records_out_of_order_or_twice_are_malformed(void **state)
+{
+    struct fixture fixture;
+    OWN(bytes) struct bytes snapshot = {0};
+    struct parts parts;
+
+    (void)state;
+    start(&fixture);
+    assert_ok(registry_snapshot(fixture.registry, &snapshot));
+    take_apart(&snapshot, &parts);
+    {
+        OWN(bytes) struct bytes same = put_together(&parts);
+
+        assert_memory_equal(same.data, snapshot.data, snapshot.size);
+    }
+    for (size_t i = 0; i < parts.count; i++) {
+        struct parts doubled = parts;
+        struct registry *restored = NULL;
+        OWN(bytes) struct bytes bytes = {0};
+
+        memmove(&doubled.records[i + 1], &parts.records[i],
+                (parts.count - i) * sizeof parts.records[0]);
+        doubled.count++;
+        bytes = put_together(&doubled);
+        assert_status(registry_restore(bytes_view(&bytes), &restored), STATUS_MALFORMED);
+    }
+    {
+        struct parts swapped = parts;
+        struct registry *restored = NULL;
+        OWN(bytes) struct bytes bytes = {0};
+
+        swapped.records[1] = parts.records[0];
+        swapped.records[0] = parts.records[1];
+        bytes = put_together(&swapped);
+        assert_status(registry_restore(bytes_view(&bytes), &restored), STATUS_MALFORMED);
+    }
+    fixture_stop(&fixture);
+}
+
+/* Changes one record in a way that its bytes allow and its neighbours do not. */
+static enum status restore_with(const struct bytes *snapshot,
+                                bool (*change)(Tccp__Log__SnapshotRecord *record))
+{
+    struct parts parts;
+    OWN(bytes) struct bytes changed = {0}, bytes = {0};
+    struct registry *restored = NULL;
+    enum status status;
+    bool done = false;
+
+    take_apart(snapshot, &parts);
+    for (size_t i = 0; i < parts.count && !done; i++) {
+        Tccp__Log__SnapshotRecord *record =
+            tccp__log__snapshot_record__unpack(NULL, parts.records[i].size, parts.records[i].data);
+
+        done = change(record);
+        if (done) {
+            assert_ok(protobuf_pack(&record->base, 1 << 20, &changed));
+            parts.records[i] = bytes_view(&changed);
+        }
+        tccp__log__snapshot_record__free_unpacked(record, NULL);
+    }
+    assert_true(done);
+    bytes = put_together(&parts);
+    status = registry_restore(bytes_view(&bytes), &restored);
+    registry_free(restored);
+    return status;
+}
+
+static bool later_format(Tccp__Log__SnapshotRecord *record)
+{
+    record->header->format = 2;
+    return true;
+}
+
+static bool fewer_peaks(Tccp__Log__SnapshotRecord *record)
+{
+    record->header->audit_size = 1 << 20;
+    return true;
+}
+
+static bool is_vm(const Tccp__Log__SnapshotRecord *record, Tccp__Log__VmState state)
+{
+    return record->kind_case == TCCP__LOG__SNAPSHOT_RECORD__KIND_VM && record->vm->state == state;
+}
+
+static bool owner_nowhere(Tccp__Log__SnapshotRecord *record)
+{
+    if (!is_vm(record, TCCP__LOG__VM_STATE__VM_STATE_RUNNING)) {
+        return false;
+    }
+    record->vm->owner->node = 99;
+    return true;
+}
+
+static bool migrating_without_migration(Tccp__Log__SnapshotRecord *record)
+{
+    if (!is_vm(record, TCCP__LOG__VM_STATE__VM_STATE_MIGRATING)) {
+        return false;
+    }
+    record->vm->migration = 0;
+    return true;
+}
+
+static bool granted_ahead(Tccp__Log__SnapshotRecord *record)
+{
+    if (!is_vm(record, TCCP__LOG__VM_STATE__VM_STATE_RUNNING)) {
+        return false;
+    }
+    record->vm->granted_generation = record->vm->generation + 1;
+    return true;
+}
+
+static bool registration_of_the_future(Tccp__Log__SnapshotRecord *record)
+{
+    if (record->kind_case != TCCP__LOG__SNAPSHOT_RECORD__KIND_NODE) {
+        return false;
+    }
+    record->node->registration = 99;
+    return true;
+}
+
+static bool session_of_the_future(Tccp__Log__SnapshotRecord *record)
+{
+    if (record->kind_case != TCCP__LOG__SNAPSHOT_RECORD__KIND_SESSION) {
+        return false;
+    }
+    record->session->id = 99;
+    return true;
+}
+
+static bool result_outside_the_window(Tccp__Log__SnapshotRecord *record)
+{
+    if (record->kind_case != TCCP__LOG__SNAPSHOT_RECORD__KIND_SESSION) {
+        return false;
+    }
+    record->session->highest += 2000;
+    return true;
+}
+
+static bool odd_slots(Tccp__Log__SnapshotRecord *record)
+{
+    if (record->kind_case != TCCP__LOG__SNAPSHOT_RECORD__KIND_SESSION) {
+        return false;
+    }
+    record->session->slot_count = 2048;
+    return true;
+}
+
+static void inconsistent_records_are_malformed(void **state)
+{
+    static bool (*const changes[])(Tccp__Log__SnapshotRecord *) = {
+        fewer_peaks,
+        owner_nowhere,
+        migrating_without_migration,
+        granted_ahead,
+        registration_of_the_future,
+        session_of_the_future,
+        result_outside_the_window,
+        odd_slots,
+    };
+    struct fixture fixture;
+    OWN(bytes) struct bytes snapshot = {0};
+
+    (void)state;
+    start(&fixture);
+    assert_ok(registry_snapshot(fixture.registry, &snapshot));
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        assert_status(restore_with(&snapshot, changes[i]), STATUS_MALFORMED);
+    }
+    assert_status(restore_with(&snapshot, later_format), STATUS_UNSUPPORTED);
+    fixture_stop(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_truncated_or_longer_snapshot_is_malformed),
+        cmocka_unit_test(any_changed_byte_is_noticed),
+        cmocka_unit_test(records_out_of_order_or_twice_are_malformed),
+        cmocka_unit_test(inconsistent_records_are_malformed),
+        cmocka_unit_test(an_empty_registry_has_a_snapshot),
+        cmocka_unit_test(a_snapshot_restores_everything),
+        cmocka_unit_test(what_follows_a_restore_is_the_same),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
