@@ -18,6 +18,7 @@ LINK_NETTEST = tests/support/libnettest.a $(LINK_NET) $(LINK_TEST)
 # Vectors, and the private half of a TPM in software: link it before LINK_ATTEST.
 check_LIBRARIES += tests/support/libsofttpm.a
 tests_support_libsofttpm_a_SOURCES = \
+	%D%/support/soft_ca.c %D%/support/soft_ca.h \
 	%D%/support/soft_tpm.c %D%/support/soft_tpm.h \
 	%D%/support/vectors.c %D%/support/vectors.h
 LINK_SOFT_TPM = tests/support/libsofttpm.a $(LINK_ATTEST) $(LINK_TEST)

@@ -1,0 +1,785 @@
+/* Registration with both sides joined in memory: what must be refused, and why. */
+#include "lib/protocol/renewal.h"
+
+#include "lib/base/protobuf.h"
+#include "lib/crypto/x509.h"
+#include "proto/node.pb-c.h"
+
+#include "tests/protocol/hosts.h"
+#include "tests/support/test.h"
+
+#include <string.h>
+
+enum { MASK = 0xff };
+
+/* One registration, step by step; a test bends what it wants between two steps. */
+struct run {
+    struct test_perimeter *perimeter;
+    struct test_host *host, *member;
+    struct private_key *tk_sign, *tk_kem;
+    struct attester_config attester_config;
+    struct verifier_config verifier_config;
+    struct attester *attester;
+    struct verifier *verifier;
+    struct bytes hello, challenge, evidence, accepted;
+    struct digest leaf;
+    struct test_evidence coordinator, own;
+    struct attester_task task;
+    struct bytes activated;
+    struct registration_facts facts;
+    struct refusal refusal;
+};
+
+static struct test_perimeter *perimeter;
+
+static int perimeter_setup(void **state)
+{
+    (void)state;
+    perimeter = test_perimeter_new();
+    return 0;
+}
+
+static int perimeter_teardown(void **state)
+{
+    (void)state;
+    test_perimeter_free(perimeter);
+    return 0;
+}
+
+static struct run run_new(enum attester_role role, struct test_host *host)
+{
+    struct view tc_sign = private_key_spki(perimeter->keys->tc_sign);
+    struct run run = {.perimeter = perimeter, .host = host, .member = &perimeter->member};
+
+    assert_ok(private_key_generate(KEY_ECDSA_P256, &run.tk_sign));
+    assert_ok(private_key_generate(KEY_ECDSA_P256, &run.tk_kem));
+    run.attester_config = (struct attester_config){
+        .role = role,
+        .perimeter_id = perimeter->keys->root.id,
+        .channel = {.exporter = {1, 2, 3}, .server_certificate = {{4, 5, 6}}},
+        .tc_sign = tc_sign,
+        .ek_certificate = bytes_view(&host->ek_certificate),
+        .ek_public = soft_key_public(&host->ek),
+        .ak_public = soft_key_public(&host->ak),
+        .tk_sign = run.tk_sign,
+        .nonce = {7},
+        .now_s = PERIMETER_TEST_NOW_S,
+    };
+    private_key_point(run.tk_kem, run.attester_config.tk_kem);
+    run.verifier_config = (struct verifier_config){
+        .bundle = perimeter->bundle,
+        .bundle_bytes = bytes_view(&perimeter->bundle_bytes),
+        .channel = run.attester_config.channel,
+        .nonce = {8},
+        .credential_secret = {9, 9},
+        .credential_entropy = {10},
+        .now_s = PERIMETER_TEST_NOW_S,
+    };
+    return run;
+}
+
+static void run_free(struct run *run)
+{
+    attester_free(run->attester);
+    verifier_free(run->verifier);
+    private_key_free(run->tk_sign);
+    private_key_free(run->tk_kem);
+    bytes_free(&run->hello);
+    bytes_free(&run->challenge);
+    bytes_free(&run->evidence);
+    bytes_free(&run->accepted);
+    bytes_free(&run->activated);
+    test_evidence_free(&run->coordinator);
+    test_evidence_free(&run->own);
+}
+DEFINE_OWN_VALUE(run, run_free)
+
+static enum status step_hello(struct run *run)
+{
+    assert_ok(attester_new(&run->attester_config, &run->attester));
+    assert_ok(verifier_new(&run->verifier_config, &run->verifier));
+    assert_ok(attester_begin(run->attester, &run->hello));
+    return verifier_hello(run->verifier, bytes_view(&run->hello), &run->leaf, &run->refusal);
+}
+
+/* The coordinator's quote covers two other challenges beside ours. */
+static enum status step_challenge(struct run *run)
+{
+    struct digest leaves[3] = {{{1}}, run->leaf, {{2}}};
+    struct digest root = merkle_root_of(leaves, ARRAY_SIZE(leaves));
+    struct scope scope = bundle_scope(perimeter->bundle);
+    struct digest qualifying = coordinator_qualifying(&scope, &root);
+    struct coordinator_evidence evidence = {.leaf_index = 1, .leaf_count = ARRAY_SIZE(leaves)};
+
+    run->coordinator = test_host_quote(run->member, digest_view(&qualifying), MASK);
+    evidence.evidence = run->coordinator.view;
+    merkle_inclusion_proof(leaves, ARRAY_SIZE(leaves), 1, &evidence.proof);
+    assert_ok(verifier_challenge(run->verifier, &evidence, &run->challenge));
+    return attester_challenge(run->attester, bytes_view(&run->challenge), &run->task,
+                              &run->refusal);
+}
+
+/* What the host's TPM does for a task. */
+static void activate(struct run *run)
+{
+    assert_ok(soft_activate(&run->host->ek, &run->host->ak_public.name, run->task.credential_blob,
+                            run->task.credential_secret, &run->activated));
+}
+
+static enum status send_evidence(struct run *run)
+{
+    struct attester_result result = {.activated = bytes_view(&run->activated),
+                                     .evidence = run->own.view};
+
+    assert_ok(attester_evidence(run->attester, &result, &run->evidence));
+    return verifier_evidence(run->verifier, bytes_view(&run->evidence), &run->facts, &run->refusal);
+}
+
+static enum status step_evidence(struct run *run)
+{
+    activate(run);
+    run->own = test_host_quote(run->host, digest_view(&run->task.qualifying), run->task.pcr_mask);
+    return send_evidence(run);
+}
+
+static void admission_make(const struct run *run, struct certificate content,
+                           struct admission *ret_admission)
+{
+    *ret_admission = (struct admission){.registration_id = 5, .lease_ms = 30000};
+    content.scope = bundle_scope(run->perimeter->bundle);
+    content.serial[0] = content.serial_size = 1;
+    content.not_before_s = PERIMETER_TEST_NOW_S - 10;
+    content.not_after_s = PERIMETER_TEST_NOW_S + 1000;
+    (void)memcpy(content.subject, "n1", 3);
+    assert_ok(
+        certificate_issue(run->perimeter->keys->tc_sign, &content, &ret_admission->certificate));
+    assert_ok(bytes_copy(view_string("ca"), &ret_admission->ca_certificate));
+}
+
+static struct certificate good_certificate(const struct run *run)
+{
+    struct view spki = private_key_spki(run->tk_sign);
+    struct certificate content = {.role = ROLE_NODE, .registration_id = 5, .spki_size = spki.size};
+
+    memcpy(content.spki, spki.data, spki.size);
+    return content;
+}
+
+static enum status step_accept(struct run *run, const struct certificate *content)
+{
+    OWN(admission) struct admission sent = {0};
+    OWN(admission) struct admission received = {0};
+
+    admission_make(run, *content, &sent);
+    assert_ok(verifier_accept(run->verifier, &sent, &run->accepted));
+    return attester_accepted(run->attester, bytes_view(&run->accepted), &received, &run->refusal);
+}
+
+/* --- the good case --- */
+
+static void an_approved_node_registers(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+    struct certificate certificate = good_certificate(&run);
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    assert_ok(step_challenge(&run));
+    assert_ok(step_evidence(&run));
+    assert_string_equal(run.facts.name, "n1");
+    assert_true(tpm_name_equal(&run.facts.ak_name, &perimeter->node.ak_public.name));
+    assert_ok(step_accept(&run, &certificate));
+}
+
+static void an_approved_member_joins(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_MEMBER, &perimeter->member);
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    assert_ok(step_challenge(&run));
+    assert_ok(step_evidence(&run));
+    assert_string_equal(run.facts.name, "tc1");
+}
+
+/* --- message 1 --- */
+
+static void an_ek_outside_the_manifest_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->stranger);
+
+    (void)state;
+    assert_refused(step_hello(&run), run.refusal, REFUSAL_EK_NOT_IN_MANIFEST);
+}
+
+static void a_node_is_not_let_in_as_a_member(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_MEMBER, &perimeter->node);
+
+    (void)state;
+    assert_refused(step_hello(&run), run.refusal, REFUSAL_EK_NOT_IN_MANIFEST);
+}
+
+static void a_member_with_another_ak_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_MEMBER, &perimeter->member);
+
+    (void)state;
+    run.attester_config.ak_public = soft_key_public(&perimeter->node.ak);
+    assert_refused(step_hello(&run), run.refusal, REFUSAL_AK_NAME);
+}
+
+static void an_ek_certificate_of_another_ca_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+    OWN(soft_ca) struct soft_ca other = soft_ca_new(PERIMETER_TEST_NOW_S);
+    OWN(bytes)
+    struct bytes certificate = soft_ca_issue(&soft_recipe_ecc, &perimeter->node.ek, &other);
+
+    (void)state;
+    run.attester_config.ek_certificate = bytes_view(&certificate);
+    assert_refused(step_hello(&run), run.refusal, REFUSAL_EK_CHAIN);
+}
+
+static void an_ek_certificate_of_another_ek_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+    (void)state;
+    run.attester_config.ek_certificate = bytes_view(&perimeter->other_node.ek_certificate);
+    assert_refused(step_hello(&run), run.refusal, REFUSAL_EK_MISMATCH);
+}
+
+static void an_unrestricted_ak_is_refused(void **state)
+{
+    struct soft_key ak = soft_ak_new(SOFT_P256);
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+    (void)state;
+    soft_ak_describe(&ak, SOFT_AK_ATTRIBUTES & ~(uint32_t)TPM_OBJECT_RESTRICTED,
+                     TPM_ALGORITHM_ECDSA, TPM_ALGORITHM_SHA256);
+    run.attester_config.ak_public = soft_key_public(&ak);
+    assert_refused(step_hello(&run), run.refusal, REFUSAL_AK_ATTRIBUTES);
+    soft_key_free(&ak);
+}
+
+static void another_protocol_version_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+    OWN(bytes) struct bytes bytes = {0};
+    Tccp__RegisterHello *hello;
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    hello = tccp__register_hello__unpack(NULL, run.hello.size, run.hello.data);
+    hello->version = 2;
+    assert_ok(protobuf_pack(&hello->base, 1 << 20, &bytes));
+    tccp__register_hello__free_unpacked(hello, NULL);
+    verifier_free(run.verifier);
+    assert_ok(verifier_new(&run.verifier_config, &run.verifier));
+    assert_refused(verifier_hello(run.verifier, bytes_view(&bytes), &run.leaf, &run.refusal),
+                   run.refusal, REFUSAL_VERSION);
+}
+
+static void an_oversized_hello_is_refused(void **state)
+{
+    static uint8_t large[REGISTRATION_HELLO_SIZE_MAX + 1];
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+    (void)state;
+    assert_ok(verifier_new(&run.verifier_config, &run.verifier));
+    assert_refused(verifier_hello(run.verifier, VIEW_OF_ARRAY(large), &run.leaf, &run.refusal),
+                   run.refusal, REFUSAL_MALFORMED);
+}
+
+/* --- message 2: the node appraises the coordinator --- */
+
+static void a_coordinator_whose_ak_no_member_has_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    run.member = &perimeter->stranger;
+    assert_refused(step_challenge(&run), run.refusal, REFUSAL_AK_NAME);
+}
+
+static void a_coordinator_with_a_changed_pcr_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    perimeter->member.pcrs[4].bytes[0] ^= 1;
+    assert_refused(step_challenge(&run), run.refusal, REFUSAL_PCR_NOT_ALLOWED);
+    perimeter->member.pcrs[4].bytes[0] ^= 1;
+}
+
+/* Each bends the leaf that the coordinator quoted: it was made for another challenge. */
+static void a_coordinator_quote_for_another_challenge_is_refused(void **state)
+{
+    struct scope scope = bundle_scope(perimeter->bundle), other_scope = scope;
+    struct key_pair_view keys = coordinator_keys(perimeter->bundle), other_keys = keys;
+    struct channel other_channel;
+    struct challenge_nonces nonces = {.host = {7}, .coordinator = {8}};
+
+    (void)state;
+    other_scope.epoch = 2;
+    other_keys.sign = view_string("another key");
+    for (unsigned bend = 0; bend < 6; bend++) {
+        OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+        struct challenge_nonces bent = nonces;
+
+        other_channel = run.attester_config.channel;
+        assert_ok(step_hello(&run));
+        bent.host[0] ^= bend == 1;
+        bent.coordinator[0] ^= bend == 2;
+        other_channel.exporter[0] ^= bend == 3;
+        other_channel.server_certificate.bytes[0] ^= bend == 4;
+        run.leaf = challenge_leaf(bend == 5 ? &other_scope : &scope, &bent, keys, &other_channel);
+        if (bend == 0) {
+            run.leaf = challenge_leaf(&scope, &bent, other_keys, &other_channel);
+        }
+        assert_refused(step_challenge(&run), run.refusal, REFUSAL_QUOTE_BINDING);
+    }
+}
+
+static void a_challenge_over_a_key_that_is_not_endorsed_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+    (void)state;
+    run.attester_config.tc_sign = private_key_spki(run.tk_sign);
+    assert_ok(step_hello(&run));
+    assert_refused(step_challenge(&run), run.refusal, REFUSAL_CERTIFICATE_CHAIN);
+}
+
+static void a_coordinator_of_another_perimeter_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+    (void)state;
+    run.attester_config.perimeter_id.bytes[0] ^= 1;
+    assert_ok(step_hello(&run));
+    assert_refused(step_challenge(&run), run.refusal, REFUSAL_WRONG_PERIMETER);
+}
+
+static void a_coordinator_with_an_older_manifest_than_seen_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+    (void)state;
+    run.attester_config.memory.manifest_version = 2;
+    assert_ok(step_hello(&run));
+    assert_refused(step_challenge(&run), run.refusal, REFUSAL_OLD_VERSION);
+}
+
+static void a_coordinator_of_an_older_epoch_than_seen_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+    (void)state;
+    run.attester_config.memory.epoch = 2;
+    assert_ok(step_hello(&run));
+    assert_refused(step_challenge(&run), run.refusal, REFUSAL_OLD_EPOCH);
+}
+
+/* --- message 3 --- */
+
+static void a_quote_for_anything_else_is_refused(void **state)
+{
+    struct scope scope = bundle_scope(perimeter->bundle), other_scope = scope;
+    struct tpm_name other_name = perimeter->other_node.ak_public.name;
+
+    (void)state;
+    other_scope.perimeter_id.bytes[0] ^= 1;
+    for (unsigned bend = 0; bend < 8; bend++) {
+        OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+        struct challenge_nonces nonces = {.host = {7}, .coordinator = {8}};
+        struct channel channel = run.attester_config.channel;
+        struct key_pair_view key = {private_key_spki(run.tk_sign),
+                                    VIEW_OF_ARRAY(run.attester_config.tk_kem)};
+        struct view ek_name = tpm_name_view(&perimeter->node.ek_public.name);
+        struct view ak_name = tpm_name_view(&perimeter->node.ak_public.name);
+
+        assert_ok(step_hello(&run));
+        assert_ok(step_challenge(&run));
+        nonces.host[0] ^= bend == 0;
+        nonces.coordinator[0] ^= bend == 1;
+        channel.exporter[0] ^= bend == 2; /* relayed from another TLS session */
+        if (bend == 3) {
+            key.sign = view_string("another TK");
+        }
+        if (bend == 4) {
+            ak_name = tpm_name_view(&other_name);
+        }
+        if (bend == 5) {
+            ek_name = tpm_name_view(&other_name);
+        }
+        run.task.qualifying = host_qualifying(bend == 6 ? &other_scope : &scope,
+                                              bend == 7 ? ATTESTER_MEMBER : ATTESTER_NODE, &nonces,
+                                              ek_name, ak_name, key, &channel);
+        assert_refused(step_evidence(&run), run.refusal, REFUSAL_QUOTE_BINDING);
+    }
+}
+
+static void a_wrong_credential_secret_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    assert_ok(step_challenge(&run));
+    activate(&run);
+    run.activated.data[0] ^= 1;
+    run.own = test_host_quote(run.host, digest_view(&run.task.qualifying), MASK);
+    assert_refused(send_evidence(&run), run.refusal, REFUSAL_CREDENTIAL);
+}
+
+/* The AK of one TPM beside the EK of another: the credential does not open. */
+static void an_ak_of_another_tpm_cannot_activate(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+    struct bytes secret = {0};
+
+    (void)state;
+    run.attester_config.ak_public = soft_key_public(&perimeter->other_node.ak);
+    assert_ok(step_hello(&run));
+    assert_ok(step_challenge(&run));
+    assert_status(soft_activate(&perimeter->node.ek, &perimeter->node.ak_public.name,
+                                run.task.credential_blob, run.task.credential_secret, &secret),
+                  STATUS_UNTRUSTED);
+}
+
+static void a_tk_that_its_sender_does_not_hold_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+    Tccp__RegisterEvidence *message;
+    OWN(bytes) struct bytes bytes = {0};
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    assert_ok(step_challenge(&run));
+    activate(&run);
+    run.own = test_host_quote(run.host, digest_view(&run.task.qualifying), MASK);
+    assert_ok(attester_evidence(run.attester,
+                                &(struct attester_result){.activated = bytes_view(&run.activated),
+                                                          .evidence = run.own.view},
+                                &run.evidence));
+    message = tccp__register_evidence__unpack(NULL, run.evidence.size, run.evidence.data);
+    message->possession.data[message->possession.len - 1] ^= 1;
+    assert_ok(protobuf_pack(&message->base, 1 << 20, &bytes));
+    tccp__register_evidence__free_unpacked(message, NULL);
+    assert_refused(verifier_evidence(run.verifier, bytes_view(&bytes), &run.facts, &run.refusal),
+                   run.refusal, REFUSAL_KEY_POSSESSION);
+}
+
+static void evidence_that_was_exchanged_under_its_proofs_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+    Tccp__RegisterEvidence *message;
+    OWN(bytes) struct bytes bytes = {0};
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    assert_ok(step_challenge(&run));
+    assert_ok(step_evidence(&run));
+    message = tccp__register_evidence__unpack(NULL, run.evidence.size, run.evidence.data);
+    message->evidence->event_log = protobuf_data(view_string("another log"));
+    assert_ok(protobuf_pack(&message->base, 1 << 20, &bytes));
+    message->evidence->event_log = (ProtobufCBinaryData){0};
+    tccp__register_evidence__free_unpacked(message, NULL);
+    /* The same session again, up to the evidence. */
+    verifier_free(run.verifier);
+    assert_ok(verifier_new(&run.verifier_config, &run.verifier));
+    assert_ok(verifier_hello(run.verifier, bytes_view(&run.hello), &run.leaf, &run.refusal));
+    bytes_free(&run.challenge);
+    test_evidence_free(&run.coordinator);
+    run.coordinator = (struct test_evidence){0};
+    (void)step_challenge(&run); /* The attester is past it; the verifier's side is what counts. */
+    assert_refused(verifier_evidence(run.verifier, bytes_view(&bytes), &run.facts, &run.refusal),
+                   run.refusal, REFUSAL_CREDENTIAL);
+}
+
+static void a_pcr_that_is_not_allowed_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    assert_ok(step_challenge(&run));
+    perimeter->node.pcrs[2].bytes[31] ^= 1;
+    assert_refused(step_evidence(&run), run.refusal, REFUSAL_PCR_NOT_ALLOWED);
+    perimeter->node.pcrs[2].bytes[31] ^= 1;
+}
+
+static void fewer_pcrs_are_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    assert_ok(step_challenge(&run));
+    run.task.pcr_mask = 0x7f;
+    assert_refused(step_evidence(&run), run.refusal, REFUSAL_QUOTE_SELECTION);
+}
+
+static void a_quote_by_another_ak_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    assert_ok(step_challenge(&run));
+    activate(&run);
+    run.own = test_host_quote(&perimeter->other_node, digest_view(&run.task.qualifying), MASK);
+    assert_refused(send_evidence(&run), run.refusal, REFUSAL_QUOTE_SIGNATURE);
+}
+
+/* --- order, repetition, corruption --- */
+
+static void a_repeated_or_early_message_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+    struct attester_task task;
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    assert_refused(
+        verifier_evidence(run.verifier, bytes_view(&run.hello), &run.facts, &run.refusal),
+        run.refusal, REFUSAL_OUT_OF_ORDER);
+    /* A session that refused once is dead. */
+    assert_refused(verifier_hello(run.verifier, bytes_view(&run.hello), &run.leaf, &run.refusal),
+                   run.refusal, REFUSAL_OUT_OF_ORDER);
+    verifier_free(run.verifier);
+    assert_ok(verifier_new(&run.verifier_config, &run.verifier));
+    assert_ok(verifier_hello(run.verifier, bytes_view(&run.hello), &run.leaf, &run.refusal));
+    assert_ok(step_challenge(&run));
+    assert_refused(
+        attester_challenge(run.attester, bytes_view(&run.challenge), &task, &run.refusal),
+        run.refusal, REFUSAL_OUT_OF_ORDER);
+}
+
+/* A flipped byte anywhere in messages 2 and 3 is never accepted. */
+static void any_changed_byte_is_refused(void **state)
+{
+    (void)state;
+    for (unsigned message = 2; message <= 3; message++) {
+        size_t size = 1;
+
+        for (size_t at = 0; at < size; at += 13) {
+            OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+            OWN(attester) struct attester *again = NULL;
+            struct refusal refusal = {0};
+            enum status status;
+
+            assert_ok(step_hello(&run));
+            assert_ok(step_challenge(&run));
+            if (message == 2) {
+                OWN(bytes) struct bytes hello = {0};
+
+                size = run.challenge.size;
+                run.challenge.data[at % size] ^= 0x20;
+                assert_ok(attester_new(&run.attester_config, &again));
+                assert_ok(attester_begin(again, &hello));
+                status = attester_challenge(again, bytes_view(&run.challenge), &run.task, &refusal);
+                if (status != STATUS_OK) {
+                    continue;
+                }
+                /* What a node may not notice (the credential, say) the coordinator does: T1
+                 * differs. */
+                attester_free(run.attester);
+                run.attester = TAKE(again);
+                assert_ok(bytes_copy(VIEW_OF_ARRAY(run.verifier_config.credential_secret),
+                                     &run.activated));
+                run.own = test_host_quote(run.host, digest_view(&run.task.qualifying), MASK);
+                assert_status(send_evidence(&run), STATUS_REFUSED);
+            } else {
+                assert_ok(attester_evidence(
+                    run.attester,
+                    (activate(&run),
+                     run.own = test_host_quote(run.host, digest_view(&run.task.qualifying), MASK),
+                     &(struct attester_result){.activated = bytes_view(&run.activated),
+                                               .evidence = run.own.view}),
+                    &run.evidence));
+                size = run.evidence.size;
+                run.evidence.data[at % size] ^= 0x20;
+                assert_status(verifier_evidence(run.verifier, bytes_view(&run.evidence), &run.facts,
+                                                &refusal),
+                              STATUS_REFUSED);
+            }
+        }
+    }
+}
+
+/* --- message 4 --- */
+
+static void a_certificate_for_another_key_role_or_registration_is_refused(void **state)
+{
+    static const enum refusal_code expected[] = {
+        REFUSAL_CERTIFICATE_CHAIN, REFUSAL_CERTIFICATE_ROLE, REFUSAL_CERTIFICATE_CHAIN};
+
+    (void)state;
+    for (unsigned bend = 0; bend < ARRAY_SIZE(expected); bend++) {
+        OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+        struct certificate certificate = good_certificate(&run);
+        struct view kem_spki = private_key_spki(run.tk_kem);
+
+        assert_ok(step_hello(&run));
+        assert_ok(step_challenge(&run));
+        assert_ok(step_evidence(&run));
+        if (bend == 0) {
+            memcpy(certificate.spki, kem_spki.data, kem_spki.size);
+        }
+        if (bend == 1) {
+            certificate.role = ROLE_MEMBER;
+        }
+        if (bend == 2) {
+            certificate.registration_id = 6;
+        }
+        assert_refused(step_accept(&run, &certificate), run.refusal, expected[bend]);
+    }
+}
+
+/* --- renewal --- */
+
+struct renewal_case {
+    struct renewal_binding binding;
+    struct boot_state previous;
+    struct refusal refusal;
+};
+
+/* As the registration before left it: the boot of an earlier quote. */
+static struct renewal_case renewal_new(void)
+{
+    struct digest anything = {{0}};
+    OWN(test_evidence)
+    struct test_evidence earlier = test_host_quote(&perimeter->node, digest_view(&anything), MASK);
+    struct tpm_quote_info info;
+
+    assert_ok(tpm_quote_info_parse(bytes_view(&earlier.quote), &info));
+    return (struct renewal_case){
+        .binding = {.scope = bundle_scope(perimeter->bundle),
+                    .nonce = {3},
+                    .registration_id = 5,
+                    .trusted_key = {view_string("sign"), view_string("kem")},
+                    .channel = {.exporter = {1}}},
+        .previous = {.reset_count = info.reset_count,
+                     .restart_count = info.restart_count,
+                     .clock_ms = info.clock_ms,
+                     .firmware = info.firmware},
+    };
+}
+
+static enum status renew(struct renewal_case *renewal, struct test_host *host,
+                         const struct renewal_binding *quoted)
+{
+    const struct manifest_node *node = manifest_node_by_name(perimeter->bundle->manifest, "n1");
+    struct digest qualifying = renewal_quote_input(quoted);
+    OWN(test_evidence)
+    struct test_evidence evidence = test_host_quote(host, digest_view(&qualifying), MASK);
+    OWN(bytes) struct bytes message = {0};
+    struct appraisal appraisal;
+
+    assert_ok(renewal_evidence(&evidence.view, &message));
+    return renewal_appraise(&renewal->binding, bytes_view(&message), node->policy,
+                            &perimeter->node.ak_public.name, &renewal->previous,
+                            PERIMETER_TEST_NOW_S, &appraisal, &renewal->refusal);
+}
+
+static void a_fresh_quote_renews(void **state)
+{
+    struct renewal_case renewal = renewal_new();
+
+    (void)state;
+    assert_ok(renew(&renewal, &perimeter->node, &renewal.binding));
+}
+
+static void a_renewal_quote_for_anything_else_is_refused(void **state)
+{
+    (void)state;
+    for (unsigned bend = 0; bend < 5; bend++) {
+        struct renewal_case renewal = renewal_new();
+        struct renewal_binding quoted = renewal.binding;
+
+        quoted.nonce[0] ^= bend == 0;
+        quoted.registration_id += bend == 1;
+        quoted.channel.exporter[0] ^= bend == 2;
+        quoted.scope.epoch += bend == 3;
+        if (bend == 4) {
+            quoted.trusted_key.sign = view_string("another");
+        }
+        assert_refused(renew(&renewal, &perimeter->node, &quoted), renewal.refusal,
+                       REFUSAL_QUOTE_BINDING);
+    }
+}
+
+static void a_renewal_after_a_reset_is_refused(void **state)
+{
+    struct renewal_case renewal = renewal_new();
+
+    (void)state;
+    perimeter->node.reset_count++;
+    assert_refused(renew(&renewal, &perimeter->node, &renewal.binding), renewal.refusal,
+                   REFUSAL_RESET);
+    perimeter->node.reset_count--;
+}
+
+static void a_renewal_whose_clock_stood_still_is_refused(void **state)
+{
+    struct renewal_case renewal = renewal_new();
+
+    (void)state;
+    renewal.previous.clock_ms = UINT64_MAX / 2;
+    assert_refused(renew(&renewal, &perimeter->node, &renewal.binding), renewal.refusal,
+                   REFUSAL_CLOCK);
+}
+
+static void a_renewal_by_another_tpm_is_refused(void **state)
+{
+    struct renewal_case renewal = renewal_new();
+
+    (void)state;
+    assert_refused(renew(&renewal, &perimeter->other_node, &renewal.binding), renewal.refusal,
+                   REFUSAL_AK_NAME);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_approved_node_registers),
+        cmocka_unit_test(an_approved_member_joins),
+        cmocka_unit_test(an_ek_outside_the_manifest_is_refused),
+        cmocka_unit_test(a_node_is_not_let_in_as_a_member),
+        cmocka_unit_test(a_member_with_another_ak_is_refused),
+        cmocka_unit_test(an_ek_certificate_of_another_ca_is_refused),
+        cmocka_unit_test(an_ek_certificate_of_another_ek_is_refused),
+        cmocka_unit_test(an_unrestricted_ak_is_refused),
+        cmocka_unit_test(another_protocol_version_is_refused),
+        cmocka_unit_test(an_oversized_hello_is_refused),
+        cmocka_unit_test(a_coordinator_whose_ak_no_member_has_is_refused),
+        cmocka_unit_test(a_coordinator_with_a_changed_pcr_is_refused),
+        cmocka_unit_test(a_coordinator_quote_for_another_challenge_is_refused),
+        cmocka_unit_test(a_challenge_over_a_key_that_is_not_endorsed_is_refused),
+        cmocka_unit_test(a_coordinator_of_another_perimeter_is_refused),
+        cmocka_unit_test(a_coordinator_with_an_older_manifest_than_seen_is_refused),
+        cmocka_unit_test(a_coordinator_of_an_older_epoch_than_seen_is_refused),
+        cmocka_unit_test(a_quote_for_anything_else_is_refused),
+        cmocka_unit_test(a_wrong_credential_secret_is_refused),
+        cmocka_unit_test(an_ak_of_another_tpm_cannot_activate),
+        cmocka_unit_test(a_tk_that_its_sender_does_not_hold_is_refused),
+        cmocka_unit_test(evidence_that_was_exchanged_under_its_proofs_is_refused),
+        cmocka_unit_test(a_pcr_that_is_not_allowed_is_refused),
+        cmocka_unit_test(fewer_pcrs_are_refused),
+        cmocka_unit_test(a_quote_by_another_ak_is_refused),
+        cmocka_unit_test(a_repeated_or_early_message_is_refused),
+        cmocka_unit_test(any_changed_byte_is_refused),
+        cmocka_unit_test(a_certificate_for_another_key_role_or_registration_is_refused),
+        cmocka_unit_test(a_fresh_quote_renews),
+        cmocka_unit_test(a_renewal_quote_for_anything_else_is_refused),
+        cmocka_unit_test(a_renewal_after_a_reset_is_refused),
+        cmocka_unit_test(a_renewal_whose_clock_stood_still_is_refused),
+        cmocka_unit_test(a_renewal_by_another_tpm_is_refused),
+    };
+    return cmocka_run_group_tests_name("registration", tests, perimeter_setup, perimeter_teardown);
+}
