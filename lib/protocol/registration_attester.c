@@ -227,12 +227,16 @@ enum status attester_evidence(struct attester *attester, const struct attester_r
                               struct bytes *ret_evidence)
 {
     Tccp__RegisterEvidence message = TCCP__REGISTER_EVIDENCE__INIT;
-    Tccp__Evidence evidence = evidence_view_to_message(&result->evidence);
+    struct evidence_view view = result->evidence;
+    Tccp__Evidence evidence;
     OWN(bytes) struct bytes input = {0}, possession = {0};
     struct digest digest, mac;
 
     TRY(step_begin(attester, ATTESTER_CHALLENGED, NULL));
-    digest = evidence_digest(&attester->scope, &result->evidence);
+    /* The keys are the Hello's. */
+    view.ek_certificate = view.ek_public = view.ak_public = (struct view){0};
+    evidence = evidence_view_to_message(&view);
+    digest = evidence_digest(&attester->scope, &view);
     mac = activation_mac(&attester->scope, result->activated, &attester->transcript, &digest);
     TRY(possession_input(&attester->scope, &attester->transcript, &digest, &input));
     TRY(sign_message(attester->config.tk_sign, bytes_view(&input), &possession));

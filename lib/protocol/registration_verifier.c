@@ -269,6 +269,10 @@ enum status verifier_evidence(struct verifier *verifier, struct view message,
         return refuse(ret_refusal, REFUSAL_MALFORMED, "RegisterEvidence");
     }
     evidence = evidence_view_of_message(verifier->evidence->evidence);
+    if (evidence.ek_certificate.size || evidence.ek_public.size || evidence.ak_public.size) {
+        return refuse(ret_refusal, REFUSAL_MALFORMED,
+                      "RegisterEvidence with keys: they are the Hello's");
+    }
     evidence.ak_public = facts.ak_public;
     TRY(check_proofs(verifier, &evidence, ret_refusal));
 
