@@ -51,6 +51,7 @@ struct raft_transport {
     raft_uv_accept_cb on_accept;
     raft_uv_transport_close_cb on_close;
     bool is_closing;
+    enum status listen_status;
 };
 
 /* --- ends --- */
@@ -432,7 +433,8 @@ static int transport_listen(struct raft_uv_transport *interface, raft_uv_accept_
     char error[LISTENER_ERROR_SIZE];
 
     transport->on_accept = on_accept;
-    if (listener_open(&config, &transport->listener, error) != STATUS_OK) {
+    transport->listen_status = listener_open(&config, &transport->listener, error);
+    if (transport->listen_status != STATUS_OK) {
         transport->listener = NULL;
         (void)snprintf(interface->errmsg, sizeof interface->errmsg, "%.*s",
                        (int)sizeof interface->errmsg - 1, error);
@@ -511,6 +513,12 @@ void raft_transport_free(struct raft_transport *transport)
 struct raft_uv_transport *raft_transport_interface(struct raft_transport *transport)
 {
     return &transport->interface;
+}
+
+enum status raft_transport_error(const struct raft_transport *transport, const char **ret_text)
+{
+    *ret_text = transport->interface.errmsg;
+    return transport->listen_status;
 }
 
 void raft_transport_set_tls(struct raft_transport *transport, struct tls_context *server_tls,

@@ -27,6 +27,8 @@ WARN_UNUSED enum status raft_transport_new(const struct raft_transport_config *c
 void raft_transport_free(struct raft_transport *transport);
 /* For raft_uv_init(). */
 struct raft_uv_transport *raft_transport_interface(struct raft_transport *transport);
+/* Why listening failed: a status and one line of text; STATUS_OK when it did not. */
+enum status raft_transport_error(const struct raft_transport *transport, const char **ret_text);
 void raft_transport_set_tls(struct raft_transport *transport, struct tls_context *server_tls,
                             struct tls_context *client_tls);
 /* Drops the connections with this member. */

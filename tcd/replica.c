@@ -1079,8 +1079,15 @@ enum status replica_bootstrap(struct replica *replica, char *ret_error)
 enum status replica_start(struct replica *replica, char *ret_error)
 {
     int error = raft_start(&replica->raft);
+    const char *text;
 
     if (error != 0) {
+        enum status status = raft_transport_error(replica->transport, &text);
+
+        if (status != STATUS_OK) {
+            (void)snprintf(ret_error, REPLICA_ERROR_SIZE, "%s", text);
+            return status;
+        }
         (void)snprintf(ret_error, REPLICA_ERROR_SIZE, "%s: %s", replica->config.directory,
                        raft_errmsg(&replica->raft));
         return status_of_raft(error);

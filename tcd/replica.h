@@ -93,7 +93,8 @@ WARN_UNUSED enum status replica_open(const struct replica_config *config,
  * when the directory holds a log already. */
 WARN_UNUSED enum status replica_bootstrap(struct replica *replica, char *ret_error);
 /* Listens, restores the last snapshot and takes part. A member that is in no cluster yet waits to
- * be added by the leader. STATUS_EXISTS: the address is in use; else as replica_open(). */
+ * be added by the leader. STATUS_EXISTS: the address is in use; else as replica_open(). After a
+ * failure there is only replica_close(). */
 WARN_UNUSED enum status replica_start(struct replica *replica, char *ret_error);
 /* Waiting proposals and reads end with STATUS_CLOSED, one in flight with STATUS_UNKNOWN; then
  * on_closed runs and the memory is gone. */

@@ -6,7 +6,8 @@
  *   replica_driver DIRECTORY ID ADDRESS LISTEN CREDENTIALS [option=value ...]
  *
  * Options: bootstrap=1, snapshot_bytes=N, trailing_bytes=N, disk_free_min=N, disk_timeout_ms=N,
- * name=PREFIX (of acceptable certificates, followed by the raft id; default "member").
+ * name=PREFIX (of acceptable certificates, followed by the raft id; default "member"), trace=1
+ * (says what is applied: applied REVISION TAG).
  *
  *   propose TAG SIZE   -> done TAG STATUS REVISION
  *   read TAG           -> read TAG STATUS REVISION
@@ -39,6 +40,7 @@ struct driver {
     uv_pipe_t input;
     struct replica *replica;
     const char *name_prefix;
+    bool is_traced;
     uint64_t revision;
     struct digest digest;
     char line[LINE_SIZE_MAX];
@@ -74,6 +76,10 @@ static void machine_apply(void *context, struct view command, void *slot)
     driver->revision++;
     if (waiting) {
         waiting->revision = driver->revision;
+    }
+    if (driver->is_traced) {
+        say("applied %" PRIu64 " %.*s", driver->revision,
+            (int)strnlen((const char *)command.data, command.size), (const char *)command.data);
     }
 }
 
@@ -351,6 +357,7 @@ int main(int argc, char **argv)
     config.trailing_bytes = option(argc - 6, argv + 6, "trailing_bytes");
     config.disk_free_min = option(argc - 6, argv + 6, "disk_free_min");
     config.disk_timeout_ms = (unsigned)option(argc - 6, argv + 6, "disk_timeout_ms");
+    driver.is_traced = option(argc - 6, argv + 6, "trace") != 0;
     if (replica_open(&config, &driver.replica, error) != STATUS_OK ||
         (option(argc - 6, argv + 6, "bootstrap") &&
          replica_bootstrap(driver.replica, error) != STATUS_OK) ||
