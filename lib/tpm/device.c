@@ -17,6 +17,10 @@ enum {
     OVERWRITE_PCR_MASK = 0xff, /* An answer of 8 digests: longer than any secret. */
 };
 
+/* Where transient objects and loaded sessions begin among the handles (part 2, 7.4). tss2's own
+ * names for them shift into the sign. */
+static const TPM2_HANDLE objects_first = 0x80000000, sessions_first = 0x02000000;
+
 /* Before main(), because setenv() and threads do not go together. */
 __attribute__((constructor)) static void library_silence(void)
 {
@@ -216,8 +220,8 @@ enum status tpm_open(const char *tcti, struct tpm **ret_tpm)
     TRY(TPM_CALL("connect", Esys_Initialize(&tpm->esys, tpm->tcti, NULL)));
     if (tcti_is_raw(tcti)) {
         TRY(tpm_startup(tpm));
-        TRY(tpm_flush_leftovers(tpm, TPM2_TRANSIENT_FIRST));
-        TRY(tpm_flush_leftovers(tpm, TPM2_LOADED_SESSION_FIRST));
+        TRY(tpm_flush_leftovers(tpm, objects_first));
+        TRY(tpm_flush_leftovers(tpm, sessions_first));
     }
     TRY(tpm_check_bank(tpm));
     template = template_ak();
@@ -243,8 +247,8 @@ enum status tpm_count_handles(struct tpm *tpm, unsigned *ret_objects, unsigned *
 {
     TPML_HANDLE objects, sessions;
 
-    TRY(tpm_list_handles(tpm, TPM2_TRANSIENT_FIRST, &objects));
-    TRY(tpm_list_handles(tpm, TPM2_LOADED_SESSION_FIRST, &sessions));
+    TRY(tpm_list_handles(tpm, objects_first, &objects));
+    TRY(tpm_list_handles(tpm, sessions_first, &sessions));
     *ret_objects = objects.count;
     *ret_sessions = sessions.count;
     return STATUS_OK;

@@ -22,6 +22,7 @@ teardown() {
 
 # One line, and it names what is wrong.
 complains() {
+    # shellcheck disable=SC2154  # bats sets it
     [ "$(printf '%s\n' "$stderr" | grep -c '^nodeagent: ')" -eq 1 ]
     [[ $stderr == *"$1"* ]]
 }
