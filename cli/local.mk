@@ -1,1 +1,33 @@
-# cli
+# tccpctl: one table of commands; what asks a member goes through lib/net.
+bin_PROGRAMS += cli/tccpctl
+LINK_CLI = $(LINK_PERIMETER) $(LINK_NET) $(LINK_DAEMON) $(JANSSON_LIBS) $(SMARTCOLS_LIBS)
+CLI_SOURCES = \
+	%D%/cli.h \
+	%D%/commands.c %D%/commands.h \
+	%D%/completion.c \
+	%D%/documents.c %D%/documents.h \
+	%D%/ete.c \
+	%D%/ete_endorse.c \
+	%D%/ete_sign.c \
+	%D%/ete_succeed.c \
+	%D%/files.c %D%/files.h \
+	%D%/help.c \
+	%D%/ledger.c %D%/ledger.h \
+	%D%/output.c %D%/output.h \
+	%D%/passphrase.c %D%/passphrase.h \
+	%D%/perimeter.c %D%/perimeter.h \
+	%D%/remember.c %D%/remember.h \
+	%D%/report.c \
+	%D%/settings.c %D%/settings.h \
+	%D%/signing.c %D%/signing.h \
+	%D%/table.c %D%/table.h \
+	%D%/value.c %D%/value.h
+cli_tccpctl_SOURCES = %D%/main.c $(CLI_SOURCES)
+cli_tccpctl_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS)
+cli_tccpctl_LDADD = $(LINK_CLI)
+
+# The man page is the program's own word.
+man1_MANS = cli/tccpctl.1
+CLEANFILES += $(man1_MANS)
+cli/tccpctl.1: cli/tccpctl$(EXEEXT)
+	$(AM_V_GEN)cli/tccpctl$(EXEEXT) help --man >$@.new && mv $@.new $@

@@ -6,6 +6,8 @@
 #include "lib/perimeter/bundle.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -50,8 +52,16 @@ static void request_try(struct view input)
 static void memory_try(struct view input)
 {
     struct perimeter_memory memory, again;
-    char text[PERIMETER_MEMORY_TEXT_SIZE];
+    char text[PERIMETER_MEMORY_TEXT_SIZE], id_text[256] = "";
+    struct digest id;
 
+    memcpy(id_text, input.data, input.size < sizeof id_text ? input.size : sizeof id_text - 1);
+    if (perimeter_id_parse(id_text, &id) == STATUS_OK) {
+        char again_text[PERIMETER_ID_TEXT_SIZE];
+
+        perimeter_id_print(&id, again_text);
+        ASSERT(strcasecmp(again_text, id_text) == 0);
+    }
     if (perimeter_memory_parse(input, &memory) == STATUS_OK) {
         perimeter_memory_print(&memory, text);
         ASSERT(perimeter_memory_parse(view_string(text), &again) == STATUS_OK);
@@ -76,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 2:
         request_try(input);
         break;
-    default:
+    default: /* of four */
         memory_try(input);
         break;
     }

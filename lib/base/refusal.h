@@ -46,6 +46,9 @@
     X(ENDORSEMENT_EXPIRED, "endorsement-expired", "the cluster's endorsement has expired",         \
       "run `tccpctl ete endorse` again")                                                           \
     X(ENDORSEMENT_MISSING, "endorsement-missing", "the coordinator shows no endorsement", "")      \
+    X(VERSION_SIGNED, "version-signed",                                                            \
+      "this key signed another manifest of the same version already",                              \
+      "raise `version` in the manifest")                                                           \
     X(EPOCH_ENDORSED, "epoch-endorsed", "another seed was endorsed for this epoch already",        \
       "start a new epoch")                                                                         \
     /* certificates and connections */                                                             \

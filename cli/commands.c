@@ -1,0 +1,184 @@
+#include "cli/commands.h"
+
+#include <string.h>
+
+const struct option_spec common_options[] = {
+    {"output", 'o', "FORMAT", "table, wide, json, yaml or name"},
+    {"addr", 0, "ADDRESS", "a member's address, or unix:/path; may be repeated"},
+    {"perimeter", 0, "ID", "the pinned perimeter id"},
+    {"identity", 0, "FILE", "the user's private key"},
+    {"context", 0, "NAME", "settings from ~/.config/tccp/NAME.conf"},
+    {"timeout", 0, "DURATION", "give up after this long (30s)"},
+    {"passphrase-file", 0, "FILE", "take a passphrase from the first line of this file"},
+    {"yes", 'y', NULL, "do not ask"},
+    {"quiet", 'q', NULL, "no messages on standard error but failures"},
+    {"verbose", 'v', NULL, "more messages on standard error"},
+    {"no-color", 0, NULL, "no colours"},
+    {"help", 'h', NULL, "show help"},
+    {NULL, 0, NULL, NULL},
+};
+
+#define OPTIONS(name) static const struct option_spec name[]
+#define OPTIONS_END                                                                                \
+    {                                                                                              \
+        NULL, 0, NULL, NULL                                                                        \
+    }
+#define ROOT_OPTION                                                                                \
+    {                                                                                              \
+        "root", 0, "FILE", "the perimeter's root; default: perimeter.root beside the key"          \
+    }
+#define KEY_OPTION                                                                                 \
+    {                                                                                              \
+        "key", 'k', "FILE", "the key that signs"                                                   \
+    }
+#define NO_PASSPHRASE_OPTION                                                                       \
+    {                                                                                              \
+        "no-passphrase", 0, NULL, "leave the key unencrypted"                                      \
+    }
+
+OPTIONS(ete_init_options) = {
+    {"name", 0, "NAME", "the perimeter's name, for people"},
+    {"keys", 0, "NUMBER", "how many keys (3)"},
+    {"threshold", 0, "NUMBER", "how many of them must sign (a majority)"},
+    {"algorithm", 0, "NAME", "p256 or ed25519 (p256)"},
+    NO_PASSPHRASE_OPTION,
+    OPTIONS_END,
+};
+OPTIONS(ete_sign_options) = {
+    KEY_OPTION,
+    ROOT_OPTION,
+    {"previous", 0, "FILE", "the manifest in force, for showing what changes"},
+    {"out", 0, "FILE", "where the signed manifest goes (FILE.signed)"},
+    OPTIONS_END,
+};
+OPTIONS(ete_endorse_options) = {
+    KEY_OPTION,
+    ROOT_OPTION,
+    {"manifest", 0, "FILE", "the signed manifest of this epoch"},
+    {"validity", 0, "DURATION", "how long the endorsement holds (30d)"},
+    {"out", 0, "FILE", "where the endorsement goes (REQUEST.endorsement)"},
+    OPTIONS_END,
+};
+OPTIONS(ete_succeed_options) = {
+    KEY_OPTION,
+    ROOT_OPTION,
+    {"add", 0, "FILE", "a public key that joins; may be repeated"},
+    {"remove", 0, "ID", "a key that leaves, by the beginning of its id; may be repeated"},
+    {"threshold", 0, "NUMBER", "how many of the new keys must sign"},
+    {"out", 0, "FILE", "where the succession goes (succession-N.signed beside the root)"},
+    OPTIONS_END,
+};
+OPTIONS(ete_show_options) = {ROOT_OPTION, OPTIONS_END};
+OPTIONS(new_key_options) = {NO_PASSPHRASE_OPTION, OPTIONS_END};
+OPTIONS(perimeter_bundle_options) = {
+    {"root", 0, "FILE", "the perimeter's root; default: perimeter.root beside the manifest"},
+    {"manifest", 0, "FILE", "the signed manifest"},
+    {"endorsement", 0, "FILE", "the cluster's endorsement, where there is one already"},
+    OPTIONS_END,
+};
+OPTIONS(perimeter_verify_options) = {
+    {"text", 0, NULL, "print the manifest's text"},
+    {"allow-expired", 0, NULL, "accept an expired manifest"},
+    {"allow-unendorsed", 0, NULL, "accept a bundle without a valid endorsement"},
+    OPTIONS_END,
+};
+OPTIONS(help_options) = {{"man", 0, NULL, "print the man page"}, OPTIONS_END};
+
+const struct command commands[] = {
+    {"ete", "init", "DIR", 1, 1, "make a new perimeter: its root and its keys",
+     "Writes DIR/perimeter.root and a file for each key (0600, encrypted), with the public half\n"
+     "beside it. Each key goes to another person and stays offline.",
+     ete_init_options, ete_init},
+    {"ete", "new-key", "FILE", 1, 1, "make a key for somebody who joins the ETE",
+     "Writes FILE and FILE.pub; `ete succeed --add FILE.pub` brings it in.", new_key_options,
+     ete_new_key},
+    {"ete", "show", "[DIR]", 0, 1, "show a perimeter's root and the keys in force", NULL,
+     ete_show_options, ete_show},
+    {"ete", "sign", "MANIFEST", 1, 1, "look at a manifest and sign it with one key",
+     "MANIFEST is the text, or the signed file of the key holder before. Shows what changes, "
+     "asks,\n"
+     "and adds one signature. A key never signs two manifests of one version (KEY.ledger).",
+     ete_sign_options, ete_sign},
+    {"ete", "endorse", "REQUEST", 1, 1, "appraise a cluster's new seed and endorse it with one key",
+     "REQUEST comes from `cluster bootstrap`. The member's quote is appraised under the signed\n"
+     "manifest. A key never endorses two seeds for one epoch (KEY.ledger).",
+     ete_endorse_options, ete_endorse},
+    {"ete", "succeed", "", 0, 0, "replace keys of the ETE, signed by one of those in force",
+     "The first key holder says what changes; the others sign the same file. The perimeter's id\n"
+     "stays.",
+     ete_succeed_options, ete_succeed},
+    {"perimeter", "bundle", "FILE", 1, 1, "put root, manifest and endorsement into one file",
+     "The file is what members and nodes are given, and what others verify.",
+     perimeter_bundle_options, perimeter_bundle},
+    {"perimeter", "verify", "FILE", 1, 1, "verify a bundle against the pinned id, offline",
+     "Refuses what is older than what was seen before.", perimeter_verify_options,
+     perimeter_verify},
+    {"perimeter", "diff", "OLD NEW", 2, 2, "show what changes between two manifests",
+     "Each is a text, a signed manifest or a bundle. Signatures are not looked at.", NULL,
+     perimeter_diff},
+    {"config", NULL, "", 0, 0, "show the settings in force", NULL, NULL, config_run},
+    {"completion", NULL, "SHELL", 1, 1, "print completion for bash, zsh or fish", NULL, NULL,
+     completion_run},
+    {"help", NULL, "[NOUN [VERB]]", 0, 2, "show help", NULL, help_options, help_run},
+    {"version", NULL, "", 0, 0, "show the version of this program", NULL, NULL, version_run},
+};
+const size_t command_count = sizeof commands / sizeof commands[0];
+
+static const struct option_spec *find_in(const struct option_spec *options, const char *name,
+                                         size_t length)
+{
+    for (; options && options->name; options++) {
+        if (strlen(options->name) == length && memcmp(options->name, name, length) == 0) {
+            return options;
+        }
+    }
+    return NULL;
+}
+
+const struct option_spec *option_find(const struct command *command, const char *name,
+                                      size_t length)
+{
+    const struct option_spec *found = command ? find_in(command->options, name, length) : NULL;
+
+    return found ? found : find_in(common_options, name, length);
+}
+
+static const struct option_spec *find_letter_in(const struct option_spec *options, char letter)
+{
+    for (; options && options->name; options++) {
+        if (options->letter == letter) {
+            return options;
+        }
+    }
+    return NULL;
+}
+
+const struct option_spec *option_find_letter(const struct command *command, char letter)
+{
+    const struct option_spec *found = command ? find_letter_in(command->options, letter) : NULL;
+
+    return found ? found : find_letter_in(common_options, letter);
+}
+
+bool noun_exists(const char *noun)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if (strcmp(commands[i].noun, noun) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct command *command_find(const char *noun, const char *verb)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        const struct command *command = &commands[i];
+
+        if (strcmp(command->noun, noun) == 0 &&
+            (verb && command->verb ? strcmp(command->verb, verb) == 0 : verb == command->verb)) {
+            return command;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,56 @@
+/* The one table of commands: dispatch, help, man page and completion are made of it. */
+#ifndef TCCP_CLI_COMMANDS_H
+#define TCCP_CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+extern const struct command commands[];
+extern const size_t command_count;
+
+/* Of every command. */
+extern const struct option_spec common_options[];
+
+/* The option of a command, or the common one, by its long name (`length` characters) or its letter;
+ * NULL where there is none. command may be NULL. */
+const struct option_spec *option_find(const struct command *command, const char *name,
+                                      size_t length);
+const struct option_spec *option_find_letter(const struct command *command, char letter);
+
+bool noun_exists(const char *noun);
+/* verb NULL: the noun alone. NULL where there is none. */
+const struct command *command_find(const char *noun, const char *verb);
+
+/* --- help.c --- */
+
+void help_overview(FILE *file);
+void help_noun(const char *noun, FILE *file);
+void help_command(const struct command *command, FILE *file);
+void help_man(FILE *file);
+
+/* --- completion.c --- */
+
+/* bash, zsh or fish; false for another shell. */
+bool completion_print(const char *shell, FILE *file);
+
+/* --- what they run, one file a noun --- */
+
+enum exit_code ete_init(struct cli *cli);
+enum exit_code ete_show(struct cli *cli);
+enum exit_code ete_sign(struct cli *cli);
+enum exit_code ete_endorse(struct cli *cli);
+enum exit_code ete_succeed(struct cli *cli);
+enum exit_code ete_new_key(struct cli *cli);
+
+enum exit_code perimeter_bundle(struct cli *cli);
+enum exit_code perimeter_verify(struct cli *cli);
+enum exit_code perimeter_show(struct cli *cli);
+enum exit_code perimeter_diff(struct cli *cli);
+
+enum exit_code help_run(struct cli *cli);
+enum exit_code completion_run(struct cli *cli);
+enum exit_code version_run(struct cli *cli);
+enum exit_code config_run(struct cli *cli);
+
+#endif
