@@ -126,8 +126,13 @@ size_t pending_of_vm(const struct registry *registry, const struct vm *vm,
     case VM_MIGRATING:
         of_migration(registry, owner, &list);
         break;
-    case VM_STOPPED:
     case VM_LOST:
+        /* It may have come back with the VM, paused. */
+        if (owner->registration.live && owner->registration.id != vm->owner.registration) {
+            add(&list, PENDING_READOPT, owner);
+        }
+        break;
+    case VM_STOPPED:
     case VM_DELETED:
     case VM_STATE_COUNT:
         break;
@@ -139,21 +144,23 @@ size_t pending_of_vm(const struct registry *registry, const struct vm *vm,
 }
 
 enum copy_fate pending_copy_fate(const struct registry *registry, const struct digest *vm_id,
-                                 const struct node *node)
+                                 const struct node *node, uint64_t seen_generation)
 {
     const struct vm *vm = registry_vm(registry, vm_id);
 
-    if (!vm || vm->state == VM_DELETED || vm->state == VM_STOPPED) {
+    if (!vm || vm->state == VM_DELETED) {
+        return COPY_DESTROY;
+    }
+    if (vm->generation < seen_generation) {
+        return COPY_KEEP;
+    }
+    if (vm->state == VM_STOPPED) {
         return COPY_DESTROY;
     }
     if (vm->owner.node == node->id) {
-        /* What was fenced and came back is worthless once the VM is lost. */
-        return vm->state == VM_LOST ? COPY_DESTROY : COPY_OWNED;
+        return COPY_OWNED;
     }
-    if (vm->peer.node == node->id && !peer_is_worthless(vm)) {
-        return COPY_KEEP;
-    }
-    return COPY_DESTROY;
+    return vm->peer.node == node->id && !peer_is_worthless(vm) ? COPY_KEEP : COPY_DESTROY;
 }
 
 const struct member *pending_member_removal(const struct registry *registry, size_t *cursor)

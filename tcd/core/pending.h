@@ -41,14 +41,18 @@ enum { PENDING_COUNT_MAX = 4 }; /* for one VM */
 size_t pending_of_vm(const struct registry *registry, const struct vm *vm,
                      struct pending ret_pending[PENDING_COUNT_MAX]);
 
-/* What becomes of a copy that a node says it holds (its inventory, after it registered). */
+/*
+ * What becomes of a copy that a node says it holds (its inventory, after it registered), whose
+ * launcher met `seen_generation` last. Only for a leader in whose term that registration was
+ * committed: an older state does not know the newer VMs.
+ */
 enum copy_fate {
     COPY_OWNED,   /* the node owns it: readopted or run by grant */
     COPY_KEEP,    /* frozen: it may still be decided to run (rule c) */
     COPY_DESTROY, /* nothing can make it run again */
 };
 enum copy_fate pending_copy_fate(const struct registry *registry, const struct digest *vm_id,
-                                 const struct node *node);
+                                 const struct node *node, uint64_t seen_generation);
 
 /* Members that joined but that the manifest does not name any more, or that joined again: to be
  * removed from the raft configuration, then MEMBER_REMOVED. Starts with *cursor = 0. */

@@ -20,7 +20,7 @@ static const unsigned vm_moves[COMMAND_KIND_COUNT] = {
     [COMMAND_VM_STOPPED] = IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_RESUMING),
     [COMMAND_VM_FENCED] = IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_RESUMING),
     [COMMAND_VM_DELETED] = IN(VM_STOPPED) | IN(VM_LOST),
-    [COMMAND_VM_READOPTED] = IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_RESUMING),
+    [COMMAND_VM_READOPTED] = IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_RESUMING) | IN(VM_LOST),
     [COMMAND_GRANT_ISSUED] = IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_RESUMING),
     [COMMAND_COPY_DESTROYED] = IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_STOPPED) | IN(VM_LOST),
     [COMMAND_MIGRATION_AUTHORIZED] = IN(VM_RUNNING),
@@ -380,7 +380,7 @@ enum refusal_code vm_readopt(struct registry *registry, const struct command *co
     vm->owner.registration = node->registration.id;
     memcpy(vm->pseudonym, command->vm.pseudonym, PSEUDONYM_SIZE);
     vm->release_count++;
-    vm_decide(registry, vm, vm->state);
+    vm_decide(registry, vm, vm->state == VM_LOST ? VM_RESUMING : vm->state);
     digest_touch_vm(registry, vm);
     return REFUSAL_NONE;
 }

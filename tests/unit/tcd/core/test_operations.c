@@ -238,11 +238,11 @@ static void the_losing_copy_stays_until_the_winner_has_resumed(void **state)
     (void)state;
     start(&fixture);
     fixture_migrate(&fixture, 1, 1);
-    assert_int_equal(pending_copy_fate(fixture.registry, &id, fixture_node(&fixture, 1)),
+    assert_int_equal(pending_copy_fate(fixture.registry, &id, fixture_node(&fixture, 1), 0),
                      COPY_KEEP);
     assert_verdict(do_migration(&fixture, COMMAND_MIGRATION_DONE, 0), REFUSAL_NONE);
     assert_false(is_pending(&fixture, PENDING_DESTROY));
-    assert_int_equal(pending_copy_fate(fixture.registry, &id, fixture_node(&fixture, 0)),
+    assert_int_equal(pending_copy_fate(fixture.registry, &id, fixture_node(&fixture, 0), 0),
                      COPY_KEEP);
     assert_verdict(do_at(&fixture, COMMAND_COPY_DESTROYED, 0), REFUSAL_WRONG_STATE);
     fixture_grant(&fixture, 1);
@@ -250,7 +250,7 @@ static void the_losing_copy_stays_until_the_winner_has_resumed(void **state)
     assert_verdict(do_at(&fixture, COMMAND_RESUMED, 0), REFUSAL_REGISTRATION);
     assert_verdict(do_vm(&fixture, COMMAND_RESUMED), REFUSAL_NONE);
     assert_true(is_pending(&fixture, PENDING_DESTROY));
-    assert_int_equal(pending_copy_fate(fixture.registry, &id, fixture_node(&fixture, 0)),
+    assert_int_equal(pending_copy_fate(fixture.registry, &id, fixture_node(&fixture, 0), 0),
                      COPY_DESTROY);
     assert_verdict(authorize(&fixture, 0), REFUSAL_WRONG_STATE); /* not before it is gone */
     assert_verdict(do_at(&fixture, COMMAND_COPY_DESTROYED, 0), REFUSAL_NONE);

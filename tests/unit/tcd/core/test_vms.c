@@ -384,15 +384,50 @@ static void a_fenced_vm_starts_elsewhere_and_its_old_copy_is_destroyed(void **st
     assert_false(is_pending(&fixture, 1, PENDING_DESTROY, 0)); /* nobody there to ask */
     fixture_register(&fixture, 0);
     assert_true(is_pending(&fixture, 1, PENDING_DESTROY, 0));
-    assert_int_equal(pending_copy_fate(fixture.registry, &id, fixture_node(&fixture, 0)),
+    assert_int_equal(pending_copy_fate(fixture.registry, &id, fixture_node(&fixture, 0), 0),
                      COPY_DESTROY);
-    assert_int_equal(pending_copy_fate(fixture.registry, &id, fixture_node(&fixture, 1)),
+    assert_int_equal(pending_copy_fate(fixture.registry, &id, fixture_node(&fixture, 1), 0),
                      COPY_OWNED);
     command = fixture_vm_command_at(&fixture, COMMAND_COPY_DESTROYED, 1, 0);
     assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
     assert_false(is_pending(&fixture, 1, PENDING_DESTROY, 0));
     assert_int_equal(fixture_node(&fixture, 0)->vm_count, 0);
     assert_int_equal(fixture_node(&fixture, 1)->vm_count, 1);
+    fixture_stop(&fixture);
+}
+
+static void a_fenced_vm_whose_node_comes_back_with_it_is_readopted(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    start(&fixture);
+    fixture_run(&fixture, 1, 0);
+    fixture_expire(&fixture, 0);
+    assert_verdict(do_vm(&fixture, COMMAND_VM_FENCED, 1), REFUSAL_NONE);
+    fixture_register(&fixture, 0);
+    assert_true(is_pending(&fixture, 1, PENDING_READOPT, 0));
+    assert_verdict(do_vm(&fixture, COMMAND_VM_READOPTED, 1), REFUSAL_NONE);
+    assert_int_equal(fixture_vm(&fixture, 1)->state, VM_RESUMING);
+    fixture_stop(&fixture);
+}
+
+static void an_inventory_newer_than_the_state_is_not_destroyed(void **state)
+{
+    struct fixture fixture;
+    const struct digest id = fixture_digest("vm", 1);
+    uint64_t generation;
+
+    (void)state;
+    start(&fixture);
+    fixture_run(&fixture, 1, 0);
+    generation = fixture_vm(&fixture, 1)->generation;
+    assert_int_equal(
+        pending_copy_fate(fixture.registry, &id, fixture_node(&fixture, 1), generation),
+        COPY_DESTROY);
+    assert_int_equal(
+        pending_copy_fate(fixture.registry, &id, fixture_node(&fixture, 1), generation + 1),
+        COPY_KEEP);
     fixture_stop(&fixture);
 }
 
@@ -471,6 +506,8 @@ int main(void)
         cmocka_unit_test(every_decision_on_who_runs_raises_the_generation),
         cmocka_unit_test(a_vm_is_not_fenced_while_its_node_has_a_lease),
         cmocka_unit_test(a_fenced_vm_starts_elsewhere_and_its_old_copy_is_destroyed),
+        cmocka_unit_test(a_fenced_vm_whose_node_comes_back_with_it_is_readopted),
+        cmocka_unit_test(an_inventory_newer_than_the_state_is_not_destroyed),
         cmocka_unit_test(a_lost_vm_starts_again_only_where_its_policy_says_so),
         cmocka_unit_test(a_stop_that_was_asked_for_is_pending_until_it_is_reported),
         cmocka_unit_test(placement_takes_the_emptiest_fit_node),
