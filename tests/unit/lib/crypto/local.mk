@@ -1,6 +1,7 @@
 # tests of lib/crypto
 UNIT_CRYPTO = \
 	%D%/test_aead \
+	%D%/test_der \
 	%D%/test_hpke \
 	%D%/test_kdf \
 	%D%/test_keys \
@@ -13,6 +14,8 @@ EXTRA_DIST += tests/vectors/hpke_vectors.h tests/support/hex.h
 
 tests_unit_lib_crypto_test_aead_SOURCES = %D%/test_aead.c
 tests_unit_lib_crypto_test_aead_LDADD = $(LINK_CRYPTO) $(LINK_TEST)
+tests_unit_lib_crypto_test_der_SOURCES = %D%/test_der.c
+tests_unit_lib_crypto_test_der_LDADD = $(LINK_CRYPTO) $(LINK_TEST)
 tests_unit_lib_crypto_test_hpke_SOURCES = %D%/test_hpke.c
 tests_unit_lib_crypto_test_hpke_LDADD = $(LINK_CRYPTO) $(LINK_TEST)
 tests_unit_lib_crypto_test_kdf_SOURCES = %D%/test_kdf.c

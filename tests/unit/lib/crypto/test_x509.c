@@ -1,5 +1,7 @@
 #include "tests/support/test.h"
 
+#include "lib/crypto/der.h"
+#include "lib/crypto/sign.h"
 #include "lib/crypto/x509.h"
 #include "tests/support/hex.h"
 
@@ -411,6 +413,63 @@ static void other_forms_that_openssl_would_read_are_refused(void **state)
     assert_leaf_refused(fixture, x509);
 }
 
+static void a_leaf_of_another_issuer_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    X509 *x509 = x509_of(bytes_view(&fixture->leaf)), *bare = x509_of(bytes_view(&fixture->bare));
+
+    assert_int_equal(X509_set_issuer_name(x509, X509_get_issuer_name(bare)), 1);
+    assert_leaf_refused(fixture, x509);
+    X509_free(bare);
+}
+
+/* Signed as we sign, but called another algorithm, inside and outside. */
+static void a_leaf_that_names_another_algorithm_is_refused(void **state)
+{
+    static const uint8_t sha256_name[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86,
+                                          0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
+    static const uint8_t sha384_name[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86,
+                                          0x48, 0xce, 0x3d, 0x04, 0x03, 0x03};
+    struct fixture *fixture = *state;
+
+    for (unsigned change = 0; change <= 1; change++) {
+        struct reader file = reader_of(bytes_view(&fixture->leaf));
+        struct reader reader = der_enter(&file, DER_SEQUENCE);
+        struct view original = der_element(&reader, DER_SEQUENCE);
+        OWN(bytes) struct bytes signed_part = {0};
+        OWN(bytes) struct bytes signature = {0};
+        OWN(writer) struct writer writer = writer_new(CERTIFICATE_SIZE_MAX);
+        struct certificate certificate;
+        struct refusal refusal = {0};
+        size_t whole, mark;
+        uint8_t *name;
+
+        assert_ok(bytes_copy(original, &signed_part));
+        name = memmem(signed_part.data, signed_part.size, sha256_name, sizeof sha256_name);
+        assert_non_null(name);
+        if (change) {
+            memcpy(name, sha384_name, sizeof sha384_name);
+        }
+        assert_ok(sign_message(fixture->tc_sign, bytes_view(&signed_part), &signature));
+        whole = der_begin(&writer, DER_SEQUENCE);
+        writer_view(&writer, bytes_view(&signed_part));
+        writer_view(&writer, change ? VIEW_OF_ARRAY(sha384_name) : VIEW_OF_ARRAY(sha256_name));
+        mark = der_begin(&writer, DER_BIT_STRING);
+        writer_u8(&writer, 0);
+        writer_view(&writer, bytes_view(&signature));
+        der_end(&writer, mark);
+        der_end(&writer, whole);
+        if (change) {
+            assert_refused(check_leaf(fixture, (struct view){writer.data, writer.size},
+                                      &certificate, &refusal),
+                           refusal, REFUSAL_CERTIFICATE_CHAIN);
+        } else {
+            assert_ok(
+                check_leaf(fixture, (struct view){writer.data, writer.size}, &certificate, NULL));
+        }
+    }
+}
+
 static void an_authority_or_bare_certificate_is_no_leaf(void **state)
 {
     struct fixture *fixture = *state;
@@ -752,6 +811,8 @@ int main(void)
         cmocka_unit_test(unknown_extensions_are_refused_only_when_critical),
         cmocka_unit_test(a_leaf_that_may_sign_others_is_refused),
         cmocka_unit_test(other_forms_that_openssl_would_read_are_refused),
+        cmocka_unit_test(a_leaf_of_another_issuer_is_refused),
+        cmocka_unit_test(a_leaf_that_names_another_algorithm_is_refused),
         cmocka_unit_test(an_authority_or_bare_certificate_is_no_leaf),
         cmocka_unit_test(contents_beyond_the_profile_are_not_issued),
         cmocka_unit_test(a_leaf_says_what_was_put_into_it),
