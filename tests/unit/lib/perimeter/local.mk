@@ -5,6 +5,7 @@ UNIT_PERIMETER = \
 	tests/unit/lib/perimeter/test_manifest \
 	tests/unit/lib/perimeter/test_manifest_diff \
 	tests/unit/lib/perimeter/test_manifest_text \
+	tests/unit/lib/perimeter/test_member_chain \
 	tests/unit/lib/perimeter/test_memory \
 	tests/unit/lib/perimeter/test_root \
 	tests/unit/lib/perimeter/test_signed_document
@@ -21,6 +22,8 @@ tests_unit_lib_perimeter_test_manifest_diff_SOURCES = %D%/test_manifest_diff.c
 tests_unit_lib_perimeter_test_manifest_diff_LDADD = $(LINK_PERIMETERTEST)
 tests_unit_lib_perimeter_test_manifest_text_SOURCES = %D%/test_manifest_text.c
 tests_unit_lib_perimeter_test_manifest_text_LDADD = $(LINK_PERIMETERTEST)
+tests_unit_lib_perimeter_test_member_chain_SOURCES = %D%/test_member_chain.c
+tests_unit_lib_perimeter_test_member_chain_LDADD = $(LINK_PERIMETERTEST)
 tests_unit_lib_perimeter_test_memory_SOURCES = %D%/test_memory.c
 tests_unit_lib_perimeter_test_memory_LDADD = $(LINK_PERIMETERTEST)
 tests_unit_lib_perimeter_test_root_SOURCES = %D%/test_root.c
