@@ -16,6 +16,9 @@
 
 enum { SECRET_SIZE = 32, MASK = 0x5a, CHUNK_SIZE = 1 << 16 };
 
+/* A sanitizer's shadow is larger than any memory, and holds no copies. */
+#define REGION_SIZE_MAX (1UL << 30)
+
 /* What is looked for is never in memory itself but behind this mask. */
 static uint8_t masked[SECRET_SIZE];
 
@@ -75,7 +78,8 @@ static unsigned copies_in_memory(void)
         unsigned long start, end;
         char access[5];
 
-        if (sscanf(line, "%lx-%lx %4s", &start, &end, access) == 3 && access[1] == 'w') {
+        if (sscanf(line, "%lx-%lx %4s", &start, &end, access) == 3 && access[1] == 'w' &&
+            end - start <= REGION_SIZE_MAX) {
             copies += copies_in(start, end);
         }
     }
