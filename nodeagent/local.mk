@@ -35,10 +35,8 @@ nodeagent_libregistrant_a_SOURCES = \
 	%D%/registrant.c %D%/registrant.h \
 	%D%/registrant_internal.h \
 	%D%/registrant_registration.c \
-	%D%/registrant_renewal.c \
-	%D%/trusted_key.c %D%/trusted_key.h
-LINK_REGISTRANT = nodeagent/libregistrant.a lib/tpm/libtpm.a lib/net/libnet.a lib/daemon/libdaemon.a \
-	$(LINK_PROTOCOL) $(TSS2_LIBS) $(CONFUSE_LIBS) $(SSL_LIBS) $(LIBUV_LIBS)
+	%D%/registrant_renewal.c
+LINK_REGISTRANT = nodeagent/libregistrant.a $(LINK_ATTESTER)
 
 sbin_PROGRAMS += nodeagent/nodeagent
 nodeagent_nodeagent_SOURCES = %D%/main.c

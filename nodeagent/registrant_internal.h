@@ -3,13 +3,13 @@
 #ifndef TCCP_NODEAGENT_REGISTRANT_INTERNAL_H
 #define TCCP_NODEAGENT_REGISTRANT_INTERNAL_H
 
+#include "lib/attester/trusted_key.h"
 #include "lib/net/client.h"
 #include "lib/net/timer.h"
 #include "lib/perimeter/member_chain.h"
 #include "lib/protocol/registration.h"
 #include "nodeagent/lease.h"
 #include "nodeagent/registrant.h"
-#include "nodeagent/trusted_key.h"
 
 #include "proto/node.pb-c.h"
 

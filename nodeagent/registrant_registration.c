@@ -27,7 +27,7 @@ void registrant_registration_begin(struct registrant *registrant)
     /* A key that was shown once is not shown again: the coordinator would refuse it. */
     trusted_key_free(&registrant->own.key);
     registrant->own = (struct own_registration){0};
-    status = trusted_key_make(&registrant->own.key);
+    status = trusted_key_new(&registrant->own.key);
     if (status == STATUS_OK) {
         config.tk_sign = registrant->own.key.sign;
         memcpy(config.tk_kem, registrant->own.key.kem_point, sizeof config.tk_kem);

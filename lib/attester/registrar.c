@@ -39,25 +39,6 @@ struct registrar {
     struct host_evidence evidence;
 };
 
-/* --- trusted keys --- */
-
-enum status trusted_key_new(struct trusted_key *ret_key)
-{
-    OWN(trusted_key) struct trusted_key key = {0};
-
-    TRY(private_key_generate(KEY_ECDSA_P256, &key.sign));
-    TRY(private_key_generate(KEY_ECDSA_P256, &key.kem));
-    *ret_key = TAKE(key);
-    return STATUS_OK;
-}
-
-void trusted_key_free(struct trusted_key *key)
-{
-    private_key_free(key->sign);
-    private_key_free(key->kem);
-    *key = (struct trusted_key){0};
-}
-
 /* --- attempts --- */
 
 static void attempt_end(struct registrar *registrar)
@@ -132,7 +113,7 @@ static enum status begin(struct registrar *registrar, struct bytes *ret_hello)
     TRY(trusted_key_new(&registrar->key));
     config.channel = registrar->channel;
     config.tk_sign = registrar->key.sign;
-    private_key_point(registrar->key.kem, config.tk_kem);
+    memcpy(config.tk_kem, registrar->key.kem_point, sizeof config.tk_kem);
     entropy_fill(config.nonce, sizeof config.nonce);
     TRY(attester_new(&config, &registrar->attester));
     return attester_begin(registrar->attester, ret_hello);

@@ -10,20 +10,13 @@
 #ifndef TCCP_ATTESTER_REGISTRAR_H
 #define TCCP_ATTESTER_REGISTRAR_H
 
+#include "lib/attester/trusted_key.h"
 #include "lib/daemon/worker.h"
 #include "lib/net/client.h"
 #include "lib/protocol/registration.h"
 #include "lib/tpm/host_evidence.h"
 
 struct registrar;
-
-/* TK: what a registration is for. */
-struct trusted_key {
-    struct private_key *sign, *kem;
-};
-void trusted_key_free(struct trusted_key *key);
-DEFINE_OWN_VALUE(trusted_key, trusted_key_free)
-WARN_UNUSED enum status trusted_key_new(struct trusted_key *ret_key);
 
 struct registrar_callbacks {
     /*

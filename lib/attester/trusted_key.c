@@ -1,17 +1,13 @@
-#include "nodeagent/trusted_key.h"
+#include "lib/attester/trusted_key.h"
 
 void trusted_key_free(struct trusted_key *key)
 {
-    if (key->sign) {
-        private_key_free(key->sign);
-    }
-    if (key->kem) {
-        private_key_free(key->kem);
-    }
+    private_key_free(key->sign);
+    private_key_free(key->kem);
     *key = (struct trusted_key){0};
 }
 
-enum status trusted_key_make(struct trusted_key *ret_key)
+enum status trusted_key_new(struct trusted_key *ret_key)
 {
     OWN(trusted_key) struct trusted_key key = {0};
 
