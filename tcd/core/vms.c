@@ -60,6 +60,15 @@ struct vm *vm_of_command(const struct registry *registry, const struct command *
     return NULL;
 }
 
+/* The same where the VM was found when the command was checked. */
+static struct vm *checked_vm(const struct registry *registry, const struct command *command)
+{
+    struct vm *vm = vm_of_command(registry, command);
+
+    ASSERT(vm);
+    return vm;
+}
+
 enum refusal_code vm_authorize(struct registry *registry, const struct vm *vm,
                                const struct command *command)
 {
@@ -151,7 +160,10 @@ void vm_decide(struct registry *registry, struct vm *vm, enum vm_state state)
 /* The node of the registration that the command rests on: it was found when that was checked. */
 static struct node *resting_node(const struct registry *registry, const struct command *command)
 {
-    return node_find_registration(registry, command->rests.registration);
+    struct node *node = node_find_registration(registry, command->rests.registration);
+
+    ASSERT(node);
+    return node;
 }
 
 /* The command speaks for the registration under which the owner holds the VM. */
@@ -229,7 +241,7 @@ enum refusal_code vm_launch(struct registry *registry, const struct command *com
 
 enum refusal_code vm_restart(struct registry *registry, const struct command *command)
 {
-    struct vm *vm = vm_of_command(registry, command);
+    struct vm *vm = checked_vm(registry, command);
     const struct node *node = resting_node(registry, command);
     enum refusal_code verdict;
 
@@ -259,7 +271,7 @@ enum refusal_code vm_restart(struct registry *registry, const struct command *co
 
 enum refusal_code vm_reissue_key(struct registry *registry, const struct command *command)
 {
-    struct vm *vm = vm_of_command(registry, command);
+    struct vm *vm = checked_vm(registry, command);
     const struct vm_place *place = command->vm.destination ? &vm->peer : &vm->owner;
     enum refusal_code verdict;
 
@@ -283,7 +295,7 @@ enum refusal_code vm_reissue_key(struct registry *registry, const struct command
 
 enum refusal_code vm_launched(struct registry *registry, const struct command *command)
 {
-    struct vm *vm = vm_of_command(registry, command);
+    struct vm *vm = checked_vm(registry, command);
     enum refusal_code verdict = check_owner(registry, vm, command);
 
     if (verdict != REFUSAL_NONE) {
@@ -300,7 +312,7 @@ enum refusal_code vm_launched(struct registry *registry, const struct command *c
 
 enum refusal_code vm_request_stop(struct registry *registry, const struct command *command)
 {
-    struct vm *vm = vm_of_command(registry, command);
+    struct vm *vm = checked_vm(registry, command);
 
     vm->stop_requested = true;
     vm_note(registry, vm, vm->state);
@@ -310,7 +322,7 @@ enum refusal_code vm_request_stop(struct registry *registry, const struct comman
 
 enum refusal_code vm_stopped(struct registry *registry, const struct command *command)
 {
-    struct vm *vm = vm_of_command(registry, command);
+    struct vm *vm = checked_vm(registry, command);
     const struct node *node = resting_node(registry, command);
 
     /* A registration later than the VM's speaks for the node too: its inventory has no such VM. */
@@ -333,7 +345,7 @@ enum refusal_code vm_stopped(struct registry *registry, const struct command *co
 
 enum refusal_code vm_fence(struct registry *registry, const struct command *command)
 {
-    struct vm *vm = vm_of_command(registry, command);
+    struct vm *vm = checked_vm(registry, command);
     const struct node *node = resting_node(registry, command);
 
     if (node->id != vm->owner.node) {
@@ -350,7 +362,7 @@ enum refusal_code vm_fence(struct registry *registry, const struct command *comm
 
 enum refusal_code vm_delete(struct registry *registry, const struct command *command)
 {
-    struct vm *vm = vm_of_command(registry, command);
+    struct vm *vm = checked_vm(registry, command);
 
     vm_set_owner(registry, vm, (struct vm_place){0});
     vm_set_peer(registry, vm, (struct vm_place){0});
@@ -363,7 +375,7 @@ enum refusal_code vm_delete(struct registry *registry, const struct command *com
 
 enum refusal_code vm_readopt(struct registry *registry, const struct command *command)
 {
-    struct vm *vm = vm_of_command(registry, command);
+    struct vm *vm = checked_vm(registry, command);
     const struct node *node = resting_node(registry, command);
     enum refusal_code verdict;
 
@@ -387,7 +399,7 @@ enum refusal_code vm_readopt(struct registry *registry, const struct command *co
 
 enum refusal_code vm_grant(struct registry *registry, const struct command *command)
 {
-    struct vm *vm = vm_of_command(registry, command);
+    struct vm *vm = checked_vm(registry, command);
     const struct node *node = resting_node(registry, command);
     enum refusal_code verdict = check_owner(registry, vm, command);
 
@@ -412,7 +424,7 @@ enum refusal_code vm_grant(struct registry *registry, const struct command *comm
 
 enum refusal_code vm_copy_destroyed(struct registry *registry, const struct command *command)
 {
-    struct vm *vm = vm_of_command(registry, command);
+    struct vm *vm = checked_vm(registry, command);
     const struct node *node = resting_node(registry, command);
 
     if (vm->peer.node == 0 || node->id != vm->peer.node) {
