@@ -107,16 +107,17 @@ static void request_answer(struct launcher_client *client, struct request *reque
         on_reply(argument, reply);
         return;
     }
-    if (reply->qmp_fd >= 0) {
-        (void)close(reply->qmp_fd);
-        (void)close(reply->memory_fd);
+    for (unsigned i = 0; i < VM_FD_COUNT; i++) {
+        if (reply->fds[i] >= 0) {
+            (void)close(reply->fds[i]);
+        }
     }
 }
 
 static void client_break(struct launcher_client *client, enum status status)
 {
     static const struct refusal nothing;
-    const struct launcher_reply reply = {status, &nothing, -1, -1};
+    const struct launcher_reply reply = {status, &nothing, {-1, -1, -1}};
 
     client->broken = true;
     (void)uv_poll_stop(&client->poll);
@@ -130,19 +131,18 @@ static void client_break(struct launcher_client *client, enum status status)
 
 static enum status take_answer(struct launcher_client *client, const struct launcher_notice *notice)
 {
-    struct launcher_reply reply = {notice->status, &notice->refusal, -1, -1};
+    struct launcher_reply reply = {notice->status, &notice->refusal, {-1, -1, -1}};
     struct request **at = &client->requests;
     struct channel_message *message = &client->message;
 
     while (*at && (*at)->tag != notice->tag) {
         at = &(*at)->next;
     }
-    if (!*at || (message->fd_count != 0 && message->fd_count != 2)) {
+    if (!*at || (message->fd_count != 0 && message->fd_count != VM_FD_COUNT)) {
         return STATUS_MALFORMED;
     }
-    if (message->fd_count == 2) {
-        reply.qmp_fd = message->fds[0];
-        reply.memory_fd = message->fds[1];
+    if (message->fd_count == VM_FD_COUNT) {
+        memcpy(reply.fds, message->fds, sizeof reply.fds);
         message->fd_count = 0;
     }
     request_answer(client, request_take(client, at), &reply);
@@ -164,8 +164,7 @@ static enum status take_notice(struct launcher_client *client)
         }
         if (client->handlers.on_inventory) {
             message->fd_count = 0;
-            client->handlers.on_inventory(client->argument, &notice, message->fds[0],
-                                          message->fds[1]);
+            client->handlers.on_inventory(client->argument, &notice, message->fds);
         }
         return STATUS_OK;
     case LAUNCHER_STATE:
@@ -207,7 +206,7 @@ static void on_timer(uv_timer_t *timer)
 
     client->calls++;
     while (*at && !client->closing) {
-        struct launcher_reply reply = {(*at)->preset, &nothing, -1, -1};
+        struct launcher_reply reply = {(*at)->preset, &nothing, {-1, -1, -1}};
 
         if (reply.status == STATUS_OK) {
             at = &(*at)->next;

@@ -14,10 +14,10 @@ struct launcher_client;
 struct launcher_client_handlers {
     /* A VM's state was changed by the launcher itself, or a VM has ended. */
     void (*on_notice)(void *argument, const struct launcher_notice *notice);
-    /* One VM of the inventory that was asked for, with its descriptors: QMP (QMP_RESUMED) and
-     * memory (read-only). The handler owns them. */
-    void (*on_inventory)(void *argument, const struct launcher_notice *notice, int qmp_fd,
-                         int memory_fd);
+    /* One VM of the inventory that was asked for, with its descriptors (VM_FD_...; its monitor is
+     * to be opened with QMP_RESUMED). The handler owns them. */
+    void (*on_inventory)(void *argument, const struct launcher_notice *notice,
+                         const int fds[VM_FD_COUNT]);
     /* The launcher is gone or broke the protocol. Outstanding requests have been answered before.
      */
     void (*on_closed)(void *argument, enum status status);
@@ -26,7 +26,7 @@ struct launcher_client_handlers {
 struct launcher_reply {
     enum status status; /* STATUS_REFUSED: see refusal */
     const struct refusal *refusal;
-    int qmp_fd, memory_fd; /* of a START that succeeded: the callback's own; -1 otherwise */
+    int fds[VM_FD_COUNT]; /* of a START that succeeded: the callback's own; -1 otherwise */
 };
 typedef void (*launcher_on_reply)(void *argument, const struct launcher_reply *reply);
 

@@ -42,3 +42,7 @@ sbin_PROGRAMS += nodeagent/nodeagent
 nodeagent_nodeagent_SOURCES = %D%/main.c
 nodeagent_nodeagent_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
 nodeagent_nodeagent_LDADD = $(LINK_REGISTRANT)
+	%D%/qmp_script.c %D%/qmp_script.h \
+	%D%/qmp_value.c %D%/qmp_value.h \
+	%D%/vm.c %D%/vm.h
+LINK_VM = nodeagent/libvm.a $(LINK_LAUNCHER) $(LINK_IMAGE) $(JANSSON_LIBS) $(LIBUV_LIBS)

@@ -13,6 +13,7 @@ enum {
     QEMU_FD_QMP = 3, /* the agent's monitor */
     QEMU_FD_WITNESS, /* the launcher's monitor */
     QEMU_FD_MEMORY,  /* the guest's memory, a sealed memfd */
+    QEMU_FD_SECRETS, /* a folder in memory that only the agent and this QEMU reach */
     QEMU_FD_KERNEL,  /* present where the shape has a kernel */
     QEMU_FD_INITRD,
     QEMU_FD_END,

@@ -41,9 +41,8 @@ static enum status spawn(struct guest *guest, const struct guest_settings *setti
     OWN(qemu_command) struct qemu_command command = {0};
     const uid_t uid = settings->uid_first + guest->uid_slot;
     const struct sandbox sandbox = {
-        .is_confined = settings->is_confined,
-        .uid = settings->is_confined ? uid : geteuid(),
-        .gid = settings->is_confined ? (gid_t)uid : getegid(),
+        .uid = uid,
+        .gid = (gid_t)uid,
         .needs_kvm = settings->accelerator == ACCELERATOR_KVM,
     };
     int *inherited = descriptors->inherited;
@@ -56,6 +55,8 @@ static enum status spawn(struct guest *guest, const struct guest_settings *setti
     }
     TRY(guest_memory_new(request->shape.memory_mib, sandbox.uid, sandbox.gid,
                          &inherited[QEMU_FD_MEMORY], &guest->memory_fd));
+    TRY(secrets_folder_new(settings->agent_uid, sandbox.gid, &guest->secrets_fd));
+    inherited[QEMU_FD_SECRETS] = guest->secrets_fd;
     TRY(qemu_command_build(settings->qemu, settings->accelerator, &request->vm, &request->shape,
                            &command));
     return sandbox_start(&sandbox, &command, descriptors, &guest->process);
@@ -87,7 +88,7 @@ enum status guest_start(const struct guest_settings *settings,
         return STATUS_NO_MEMORY;
     }
     guest->process = (struct qemu_process){.pidfd = -1, .output = -1};
-    guest->qmp_fd = guest->memory_fd = guest->witness_fd = -1;
+    guest->qmp_fd = guest->memory_fd = guest->secrets_fd = guest->witness_fd = -1;
     guest->uid_slot = uid_slot;
     guest->memory_mib = request->shape.memory_mib;
     fence_start(&guest->fence, &request->vm, request->generation, now_ms + request->prepare_ms,
@@ -111,6 +112,7 @@ void guest_free(struct guest *guest)
     close_fd(&guest->process.output);
     close_fd(&guest->qmp_fd);
     close_fd(&guest->memory_fd);
+    close_fd(&guest->secrets_fd);
     close_fd(&guest->witness_fd);
     free(guest);
 }

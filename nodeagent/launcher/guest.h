@@ -14,6 +14,7 @@ struct guest {
     unsigned uid_slot;
     struct qemu_process process;
     int qmp_fd;     /* the agent's end; kept so that it outlives the agent */
+    int secrets_fd; /* see VM_FD_SECRETS */
     int memory_fd;  /* can only read */
     int witness_fd; /* -1 once QEMU closed it */
     struct witness witness;
@@ -27,8 +28,8 @@ struct guest {
 struct guest_settings {
     const char *qemu; /* absolute path */
     enum accelerator accelerator;
-    bool is_confined; /* see struct sandbox */
-    uid_t uid_first;  /* a guest's user and group: uid_first + its slot */
+    uid_t agent_uid; /* who may write into a guest's folder of secrets */
+    uid_t uid_first; /* a guest's user and group: uid_first + its slot */
 };
 
 /*

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,4 +42,33 @@ enum status memfd_check_sealed(int fd)
     int seals = fcntl(fd, F_GET_SEALS);
 
     return seals >= 0 && (seals & wanted) == wanted ? STATUS_OK : STATUS_DENIED;
+}
+
+enum status secrets_folder_new(uid_t writer, gid_t reader, int *ret_fd)
+{
+    int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
+    char uid[16], gid[16];
+    int fd = -1;
+
+    if (context < 0) {
+        return STATUS_DENIED;
+    }
+    (void)snprintf(uid, sizeof uid, "%u", (unsigned)writer);
+    (void)snprintf(gid, sizeof gid, "%u", (unsigned)reader);
+    /* The group's bit in the mode hands the group on to the files. */
+    if (fsconfig(context, FSCONFIG_SET_STRING, "size", "64k", 0) == 0 &&
+        fsconfig(context, FSCONFIG_SET_STRING, "nr_inodes", "16", 0) == 0 &&
+        fsconfig(context, FSCONFIG_SET_STRING, "mode", "2710", 0) == 0 &&
+        fsconfig(context, FSCONFIG_SET_STRING, "uid", uid, 0) == 0 &&
+        fsconfig(context, FSCONFIG_SET_STRING, "gid", gid, 0) == 0 &&
+        fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0) {
+        fd = fsmount(context, FSMOUNT_CLOEXEC,
+                     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    }
+    (void)close(context);
+    if (fd < 0) {
+        return STATUS_DENIED;
+    }
+    *ret_fd = fd;
+    return STATUS_OK;
 }

@@ -15,6 +15,13 @@
 WARN_UNUSED enum status guest_memory_new(uint32_t size_mib, uid_t uid, gid_t gid, int *ret_fd,
                                          int *ret_readable_fd);
 
+/*
+ * An empty folder in memory, close-on-exec: a file system of its own that is mounted nowhere and
+ * ends with its last descriptor. Files that `writer` makes in it belong to the group `reader`, and
+ * nobody else gets in. STATUS_DENIED without the privilege to mount.
+ */
+WARN_UNUSED enum status secrets_folder_new(uid_t writer, gid_t reader, int *ret_fd);
+
 /* Whether `fd` is a memfd that nobody can change any more: kernels and initrds must be. */
 WARN_UNUSED enum status memfd_check_sealed(int fd);
 

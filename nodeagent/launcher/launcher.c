@@ -301,7 +301,7 @@ static void do_list(struct launcher *launcher, uint32_t tag)
             .memory_mib = guest->memory_mib,
             .has_run = record->has_run,
         };
-        const int fds[] = {guest->qmp_fd, guest->memory_fd};
+        const int fds[VM_FD_COUNT] = {guest->qmp_fd, guest->memory_fd, guest->secrets_fd};
 
         tell(launcher, &notice, fds, ARRAY_SIZE(fds));
     }
@@ -355,7 +355,8 @@ static void request_answer(struct launcher *launcher, const struct launcher_requ
                   (int)request->kind, refusal_name(answer.refusal.code), answer.refusal.detail);
     }
     if (answer.status == STATUS_OK && request->kind == LAUNCHER_START) {
-        const int fds[] = {launcher->guests->qmp_fd, launcher->guests->memory_fd};
+        const struct guest *guest = launcher->guests;
+        const int fds[VM_FD_COUNT] = {guest->qmp_fd, guest->memory_fd, guest->secrets_fd};
 
         tell(launcher, &answer, fds, ARRAY_SIZE(fds));
     } else {

@@ -22,8 +22,8 @@ unsigned launcher_request_fd_count(const struct launcher_request *request)
 
 unsigned launcher_notice_fd_count(const struct launcher_notice *notice)
 {
-    /* Only START's answer has them; whoever asked knows, so an answer may have none or two. */
-    return notice->kind == LAUNCHER_INVENTORY ? 2 : 0;
+    /* Only START's answer has them; whoever asked knows, so an answer may have none or all. */
+    return notice->kind == LAUNCHER_INVENTORY ? VM_FD_COUNT : 0;
 }
 
 static struct digest read_digest(struct reader *reader)

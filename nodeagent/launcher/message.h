@@ -14,7 +14,7 @@
 
 enum {
     LAUNCHER_MESSAGE_SIZE_MAX = 64 * 1024, /* bytes */
-    LAUNCHER_FDS_MAX = 2,                  /* descriptors beside one message */
+    LAUNCHER_FDS_MAX = 3,                  /* descriptors beside one message */
     GUEST_COMMAND_LINE_SIZE_MAX = 2048,    /* bytes, of the guest kernel's command line */
     GUEST_MEMORY_MIB_MIN = 16,
     GUEST_MEMORY_MIB_MAX = 1024 * 1024,
@@ -85,10 +85,19 @@ enum vm_state {
 const char *vm_state_name(enum vm_state state);
 
 enum launcher_notice_kind {
-    LAUNCHER_ANSWER = 1, /* to a request; START's carries the QMP and memory descriptors */
-    LAUNCHER_INVENTORY, /* one VM, before the answer to LIST; with the QMP and memory descriptors */
-    LAUNCHER_STATE,     /* the launcher changed a VM's state by itself */
-    LAUNCHER_GONE,      /* a VM's QEMU has ended */
+    LAUNCHER_ANSWER = 1, /* to a request; START's carries the VM's descriptors */
+    LAUNCHER_INVENTORY,  /* one VM, before the answer to LIST; with its descriptors */
+    LAUNCHER_STATE,      /* the launcher changed a VM's state by itself */
+    LAUNCHER_GONE,       /* a VM's QEMU has ended */
+};
+
+/* A VM's descriptors, in this order. */
+enum {
+    VM_FD_QMP,     /* the agent's end of QEMU's monitor */
+    VM_FD_MEMORY,  /* the guest's memory; can only read */
+    VM_FD_SECRETS, /* an empty folder in memory, QEMU_FD_SECRETS in QEMU: for the one secret that
+                      QEMU takes only as a file with a name, the key of a migration */
+    VM_FD_COUNT
 };
 
 struct launcher_notice {

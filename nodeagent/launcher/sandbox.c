@@ -177,9 +177,6 @@ static const char *confine(const struct sandbox *sandbox)
     size_t group_count = 0;
     const char *failed;
 
-    if (!sandbox->is_confined) {
-        return NULL;
-    }
     if (sandbox->needs_kvm) {
         struct stat info;
 
@@ -229,9 +226,7 @@ enum status sandbox_start(const struct sandbox *sandbox, const struct qemu_comma
                           struct qemu_process *ret_process)
 {
     const unsigned long namespaces =
-        sandbox->is_confined
-            ? CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID
-            : 0;
+        CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID;
     int output[2], ready[2], pidfd = -1;
     long pid;
 

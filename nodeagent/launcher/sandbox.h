@@ -11,9 +11,6 @@
 #include <sys/types.h>
 
 struct sandbox {
-    /* False only where the launcher itself has no privilege (a developer's machine): then neither
-     * user nor namespaces change. */
-    bool is_confined;
     uid_t uid;
     gid_t gid;
     bool needs_kvm; /* /dev/kvm is visible, and its group is kept */

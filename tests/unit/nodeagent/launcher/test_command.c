@@ -44,7 +44,7 @@ static void every_command_confines_qemu_and_stops_its_cpus(void **state)
         assert_true(has(&command, "-no-user-config", NULL));
         assert_true(has(&command, "-no-reboot", NULL));
         assert_int_equal(has(&command, "-incoming", "defer"), shapes[i].is_incoming);
-        assert_int_equal(has(&command, "-kernel", "/proc/self/fd/6"), shapes[i].has_kernel);
+        assert_int_equal(has(&command, "-kernel", "/proc/self/fd/7"), shapes[i].has_kernel);
         assert_null(command.arguments[command.count]);
     }
 }

@@ -1,0 +1,139 @@
+/*
+ * A node for tests: a real launcher with real QEMUs; the test itself plays agent and coordinator.
+ * Everything waits for what it is about, and fails loudly when it does not come.
+ */
+#ifndef TCCP_TESTS_SUPPORT_NODE_WORLD_H
+#define TCCP_TESTS_SUPPORT_NODE_WORLD_H
+
+#include "tests/support/test.h"
+
+#include "nodeagent/launcher_client.h"
+#include "nodeagent/vm.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <uv.h>
+
+enum { NODE_PATIENCE_MS = 30000, NODE_REGISTRATION = 7, NODE_INVENTORY_MAX = 4 };
+
+/* What all tests of a program share: the guest, its images and keys, in a folder of their own. */
+struct guest_files {
+    char folder[64];
+    char base[96], overlay[96], fresh_overlay[96];
+    int kernel_fd, initrd_fd, base_fd;
+    struct bytes command_line;
+    struct vm_keys keys;
+};
+/* Builds the guest if it is not there, seals its disk. Tests skip without root. */
+void guest_files_open(struct guest_files *files);
+void guest_files_close(struct guest_files *files);
+/* A fresh overlay for each test. */
+void guest_files_renew_overlay(struct guest_files *files);
+int guest_files_open_overlay(const struct guest_files *files);
+
+struct node {
+    uv_loop_t *loop;
+    char socket_path[64];
+    int listen_fd;
+    pid_t launcher;
+    int stub_fd; /* connection to the stub that stands for the agent */
+    struct launcher_client *client;
+    /* what came */
+    unsigned notices;
+    struct launcher_notice last_notice;
+    bool closed;
+    unsigned inventory_count;
+    struct launcher_notice inventory[NODE_INVENTORY_MAX];
+    int inventory_fds[NODE_INVENTORY_MAX][VM_FD_COUNT];
+    /* the last reply */
+    bool replied;
+    enum status status;
+    struct refusal refusal;
+    int reply_fds[VM_FD_COUNT];
+};
+
+void node_open(struct node *node, uv_loop_t *loop, unsigned uid_first);
+/* Ends it; every process of it must be gone afterwards. */
+void node_close(struct node *node);
+/* Waits for the (next) agent stub and takes over its channel. */
+void node_accept_agent(struct node *node);
+/* One request, waited for. */
+enum status node_request(struct node *node, struct launcher_request *request, const int *fds);
+enum status node_register(struct node *node, uint64_t registration);
+enum status node_grant(struct node *node, const struct digest *vm, uint64_t generation,
+                       uint64_t registration, uint64_t duration_ms);
+enum status node_ask(struct node *node, enum launcher_request_kind kind, const struct digest *vm);
+/* Waits until the launcher says so by itself. */
+void node_expect_state(struct node *node, enum vm_state state);
+void node_expect_gone(struct node *node);
+
+/* A VM on a node, with its console. */
+struct node_vm {
+    struct node *node;
+    struct digest id;
+    struct vm *vm;
+    int fds[VM_FD_COUNT]; /* VM_FD_QMP is the vm's own */
+    pid_t qemu;
+    bool ready, closed;
+    char event[64];
+    unsigned events;
+    char console[256 * 1024];
+    size_t console_size;
+    bool done;
+    enum status status;
+    char error[QMP_SCRIPT_ERROR_SIZE];
+    char state[64];
+    bool reading;
+};
+
+/* Starts QEMU (with kernel and initrd), attaches its disk. Not yet granted. */
+void node_vm_start(struct node_vm *vm, struct node *node, const struct guest_files *files,
+                   const struct digest *id, uint64_t generation, bool is_incoming,
+                   uint64_t fence_ms);
+void node_vm_open(struct node_vm *vm, struct node *node, const struct digest *id,
+                  const int fds[VM_FD_COUNT], enum qmp_start start);
+void node_vm_close(struct node_vm *vm);
+enum status node_vm_attach(struct node_vm *vm, const struct guest_files *files);
+enum status node_vm_run(struct node_vm *vm, const struct vm_keys *keys);
+/* QEMU's run state; "" when it does not answer in 2 s. */
+const char *node_vm_state(struct node_vm *vm);
+/* The last number that the guest counted to, waiting until it is above `above`. */
+unsigned node_vm_wait_count(struct node_vm *vm, unsigned above);
+unsigned node_vm_last_count(struct node_vm *vm);
+
+/* Runs the loop until *flag, or fails the test. */
+void loop_wait(uv_loop_t *loop, const bool *flag, unsigned patience_ms);
+/* Runs the loop for a time. */
+void loop_run_for(uv_loop_t *loop, unsigned time_ms);
+/* 'R', 'S', 'T' (stopped), 'Z' ... of a process; 0: there is none. */
+char process_state(pid_t pid);
+void process_wait_state(uv_loop_t *loop, pid_t pid, const char *states, unsigned patience_ms);
+/* Whether `needle` is found in a file of /proc/PID (cmdline, environ). */
+bool process_file_has(pid_t pid, const char *file, const char *needle);
+/* Copies of `needle` in the process's own memory (guest memory included). */
+unsigned process_memory_count(pid_t pid, const char *needle);
+/* The QEMUs below a launcher. */
+pid_t process_child_named(pid_t parent, const char *name);
+
+/* One guest on one node, for each test anew: cmocka fixtures. */
+enum { WORLD_UID_FIRST = 710000, WORLD_LONG_MS = 600000, WORLD_FENCE_MS = 700 };
+
+struct world {
+    uv_loop_t loop;
+    struct guest_files files;
+    struct node node;
+    struct node_vm vm;
+    struct digest vm_id;
+    bool has_vm;
+};
+int world_group_open(void **state);
+int world_group_close(void **state);
+int world_open(void **state);
+int world_close(void **state);
+/* QEMU with its disk, not granted. */
+void world_start(struct world *world, uint64_t generation, uint64_t fence_ms);
+enum status world_grant(struct world *world, uint64_t generation, uint64_t duration_ms);
+/* Started at generation 1, granted for long, running. */
+void world_start_and_run(struct world *world, uint64_t fence_ms);
+
+#endif
