@@ -46,3 +46,4 @@ nodeagent_nodeagent_LDADD = $(LINK_REGISTRANT)
 	%D%/qmp_value.c %D%/qmp_value.h \
 	%D%/vm.c %D%/vm.h
 LINK_VM = nodeagent/libvm.a $(LINK_LAUNCHER) $(LINK_IMAGE) $(JANSSON_LIBS) $(LIBUV_LIBS)
+dist_man_MANS += docs/man/nodeagent.8 docs/man/nodeagent.conf.5
