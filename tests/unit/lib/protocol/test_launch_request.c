@@ -161,19 +161,37 @@ static void a_ticket_with_senseless_contents_is_refused(void **state)
 static void a_plaintext_of_another_format_is_refused(void **state)
 {
     struct vm_fixture *vm = *state;
+    OWN(vm_secret) struct vm_secret good = {.plaintext = {0}};
+    OWN(vm_secret) struct vm_secret parsed = {.plaintext = {0}};
+
+    assert_ok(vm_secret_make(VIEW_OF_ARRAY(vm->nonce), VIEW_OF_ARRAY(vm->key), view_string("body"),
+                             &good));
+    for (unsigned format = 0; format < 256; format++) {
+        OWN(secret) struct secret plaintext = {0};
+
+        assert_ok(secret_copy(secret_view(&good.plaintext), &plaintext));
+        plaintext.data[0] = (uint8_t)format;
+        if (format == 1) {
+            assert_ok(vm_secret_parse(&plaintext, &parsed));
+            assert_true(view_equal(parsed.body, view_string("body")));
+        } else {
+            assert_status(vm_secret_parse(&plaintext, &parsed), STATUS_MALFORMED);
+        }
+    }
+}
+
+static void a_plaintext_that_is_refused_stays_with_the_caller(void **state)
+{
     OWN(secret) struct secret plaintext = {0};
     struct ticket ticket;
     struct refusal refusal;
 
-    (void)vm;
+    (void)state;
     assert_ok(secret_new(VM_SECRET_HEADER_SIZE, &plaintext));
-    memset(plaintext.data, 2, plaintext.size);
+    memset(plaintext.data, 1, plaintext.size);
+    plaintext.size--; /* too short */
     assert_refused(ticket_parse(&plaintext, &ticket, &refusal), refusal, REFUSAL_TICKET);
-    plaintext.data[0] = 1;
-    plaintext.size--;
-    assert_refused(ticket_parse(&plaintext, &ticket, &refusal), refusal, REFUSAL_TICKET);
-    plaintext.size++;
-    /* Whatever is wrong, the caller keeps the plaintext. */
+    plaintext.size++; /* no body */
     assert_refused(ticket_parse(&plaintext, &ticket, &refusal), refusal, REFUSAL_TICKET);
     assert_non_null(plaintext.data);
 }
@@ -362,6 +380,7 @@ int main(void)
         cmocka_unit_test(no_changed_byte_of_a_ticket_opens),
         cmocka_unit_test(a_ticket_with_senseless_contents_is_refused),
         cmocka_unit_test(a_plaintext_of_another_format_is_refused),
+        cmocka_unit_test(a_plaintext_that_is_refused_stays_with_the_caller),
         cmocka_unit_test(a_ticket_is_refused_after_it_expired),
         cmocka_unit_test(a_ticket_that_is_valid_for_too_long_is_refused),
         cmocka_unit_test(a_request_of_another_customer_is_refused),
