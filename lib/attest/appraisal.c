@@ -85,24 +85,36 @@ static enum status event_log_appraise(struct view log, const struct pcr_bank *qu
     return STATUS_OK;
 }
 
+/* Check 13. A renewal continues a log whose beginning was checked. */
+static enum status boot_aggregate_check(const struct ima_state *state,
+                                        const struct pcr_bank *quoted, struct refusal *refusal)
+{
+    struct digest expected;
+
+    if ((quoted->mask & BOOT_AGGREGATE_PCRS) != BOOT_AGGREGATE_PCRS) {
+        return STATUS_OK;
+    }
+    expected = ima_boot_aggregate(quoted);
+    return digest_equal(&state->boot_aggregate, &expected)
+               ? STATUS_OK
+               : refuse(refusal, REFUSAL_IMA_LOG,
+                        "boot_aggregate is %s, PCRs 0 to 9 give %s: the log is of another boot",
+                        hex_short(digest_view(&state->boot_aggregate)).text,
+                        hex_short(digest_view(&expected)).text);
+}
+
 /* Checks 10, 13 and 16 for IMA's log. */
 static enum status ima_log_appraise(struct view log, const struct pcr_bank *quoted,
                                     struct ima_state *state, struct refusal *refusal)
 {
-    TRY(ima_replay(state, log, &quoted->values[PCR_IMA], NULL, NULL, refusal));
-    if ((quoted->mask & BOOT_AGGREGATE_PCRS) == BOOT_AGGREGATE_PCRS) {
-        struct digest expected = ima_boot_aggregate(quoted);
+    bool from_the_start = state->count == 0;
 
-        if (!digest_equal(&state->boot_aggregate, &expected)) {
-            return refuse(refusal, REFUSAL_IMA_LOG,
-                          "boot_aggregate is %s, PCRs 0 to 9 give %s: the log is of another boot",
-                          hex_short(digest_view(&state->boot_aggregate)).text,
-                          hex_short(digest_view(&expected)).text);
-        }
+    TRY(ima_replay(state, log, &quoted->values[PCR_IMA], NULL, NULL, refusal));
+    if (from_the_start) {
+        TRY(boot_aggregate_check(state, quoted, refusal));
     }
     if (state->violation_count > 0) {
-        return refuse(refusal, REFUSAL_IMA_LOG,
-                      "%llu violations: a file was written while it was measured",
+        return refuse(refusal, REFUSAL_IMA_VIOLATION, "%llu of them",
                       (unsigned long long)state->violation_count);
     }
     return STATUS_OK;

@@ -81,8 +81,9 @@ struct appraisal {
  *  9.-10. the values hash to the quote's pcrDigest (QUOTE_DIGEST); the event log and IMA log, where
  *     the policy needs them, replay to them (EVENT_LOG, IMA_LOG, QUOTE_DIGEST). With an event log,
  *     PCRs 0 to 7 and every other PCR that it extends (but 10) must have the replayed value
- *  13. the first IMA entry is the boot_aggregate of PCRs 0 to 9, where those are quoted (IMA_LOG)
- *  16. no IMA violation (IMA_LOG)
+ *  13. the first IMA entry of a boot is the boot_aggregate of PCRs 0 to 9, where those are quoted
+ *     (IMA_LOG)
+ *  16. no IMA violation (IMA_VIOLATION)
  *  then the values of the policy: PCR_NOT_ALLOWED
  *
  * A log that the policy does not need is not read. STATUS_CRYPTO and STATUS_NO_MEMORY are our own

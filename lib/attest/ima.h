@@ -43,8 +43,9 @@ struct digest ima_entry_digest(const struct ima_entry *entry);
 struct ima_state {
     uint64_t count;          /* entries */
     struct digest aggregate; /* PCR 10 after them */
+    /* For who began with the first entry; a state that was kept may leave them out. */
     uint64_t violation_count;
-    struct digest boot_aggregate; /* of the first entry; zero while there is none */
+    struct digest boot_aggregate; /* of the first entry */
 };
 
 /* Called for each entry as it is replayed, in order, before it is known that the quote covers it:

@@ -97,6 +97,18 @@
     /* logs and policy */                                                                          \
     X(EVENT_LOG, "event-log", "the firmware's event log is malformed or inconsistent", "")         \
     X(IMA_LOG, "ima-log", "the IMA log is malformed or inconsistent", "")                          \
+    X(EVENT_UNEXPECTED, "event-unexpected",                                                        \
+      "the boot has an event that the policy does not expect",                                     \
+      "if the change is wanted, add the event's digest to the policy")                             \
+    X(EVENT_MISSING, "event-missing", "an event that the policy expects is missing from the boot", \
+      "")                                                                                          \
+    X(SECURE_BOOT, "secure-boot", "the Secure Boot state is not the one that the policy wants",    \
+      "")                                                                                          \
+    X(FILE_NOT_ALLOWED, "file-not-allowed",                                                        \
+      "a file was run or read that the policy does not allow",                                     \
+      "if the change is wanted, add the file's digest or signer to the policy")                    \
+    X(IMA_VIOLATION, "ima-violation", "a file was written while it was measured",                  \
+      "except its path in the policy if that is expected there")                                   \
     X(PCR_NOT_ALLOWED, "pcr-not-allowed", "a PCR has a value that the policy does not allow",      \
       "if the change is wanted, add the value to the policy in the manifest")                      \
     X(POLICY_MISSING, "policy-missing", "the manifest names no policy for this", "")               \
