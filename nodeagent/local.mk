@@ -23,8 +23,10 @@ nodeagent_libvm_a_SOURCES = \
 	%D%/qmp.c %D%/qmp.h \
 	%D%/qmp_json.h \
 	%D%/qmp_message.c %D%/qmp_message.h \
-	%D%/qmp_value.c %D%/qmp_value.h
-LINK_VM = nodeagent/libvm.a $(LINK_LAUNCHER) $(JANSSON_LIBS) $(LIBUV_LIBS)
+	%D%/qmp_script.c %D%/qmp_script.h \
+	%D%/qmp_value.c %D%/qmp_value.h \
+	%D%/vm.c %D%/vm.h
+LINK_VM = nodeagent/libvm.a $(LINK_LAUNCHER) $(LINK_IMAGE) $(JANSSON_LIBS) $(LIBUV_LIBS)
 
 # Registration and lease: who this host is, and that the coordinator accepts it.
 noinst_LIBRARIES += nodeagent/libregistrant.a
@@ -42,8 +44,4 @@ sbin_PROGRAMS += nodeagent/nodeagent
 nodeagent_nodeagent_SOURCES = %D%/main.c
 nodeagent_nodeagent_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
 nodeagent_nodeagent_LDADD = $(LINK_REGISTRANT)
-	%D%/qmp_script.c %D%/qmp_script.h \
-	%D%/qmp_value.c %D%/qmp_value.h \
-	%D%/vm.c %D%/vm.h
-LINK_VM = nodeagent/libvm.a $(LINK_LAUNCHER) $(LINK_IMAGE) $(JANSSON_LIBS) $(LIBUV_LIBS)
 dist_man_MANS += docs/man/nodeagent.8 docs/man/nodeagent.conf.5
