@@ -28,6 +28,13 @@ check_LIBRARIES += tests/support/libperimetertest.a
 tests_support_libperimetertest_a_SOURCES = %D%/support/perimeter.c %D%/support/perimeter.h
 LINK_PERIMETERTEST = tests/support/libperimetertest.a tests/support/libsofttpm.a $(LINK_PERIMETER) $(LINK_TEST)
 
+# A coordinator to register with, over real TLS and TPMs.
+check_LIBRARIES += tests/support/libcoordinator.a
+tests_support_libcoordinator_a_SOURCES = %D%/support/coordinator.c %D%/support/coordinator.h
+tests_support_libcoordinator_a_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
+LINK_COORDINATOR = tests/support/libcoordinator.a tests/support/libnettest.a tests/support/libperimetertest.a \
+	tests/support/libswtpm.a $(LINK_ATTESTER) $(LINK_TEST)
+
 include tests/unit/lib/base/local.mk
 include tests/unit/lib/crypto/local.mk
 include tests/unit/lib/attest/local.mk
@@ -36,6 +43,7 @@ include tests/unit/lib/protocol/local.mk
 include tests/unit/lib/image/local.mk
 include tests/unit/lib/tpm/local.mk
 include tests/unit/lib/net/local.mk
+include tests/unit/lib/attester/local.mk
 include tests/unit/lib/daemon/local.mk
 include tests/unit/tcd/core/local.mk
 include tests/unit/tcd/local.mk

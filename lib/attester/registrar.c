@@ -15,6 +15,7 @@ enum { RETRY_BASE_MS = 250, RETRY_MAX_MS = 10000 };
 
 struct registrar {
     struct registrar_config config;
+    char *addresses[CLIENT_ADDRESS_MAX]; /* copies: a later attempt needs them again */
     struct perimeter_memory memory;
     struct tls_context *tls;
     struct client *client;
@@ -176,6 +177,9 @@ static void registrar_free(struct registrar *registrar)
     job_clear(registrar);
     attempt_end(registrar);
     tls_context_release(registrar->tls);
+    for (size_t i = 0; i < CLIENT_ADDRESS_MAX; i++) {
+        free(registrar->addresses[i]);
+    }
     free(registrar);
 }
 
@@ -336,7 +340,7 @@ static void start(void *argument)
     struct registrar *registrar = argument;
     struct client_config config = {
         .loop = registrar->config.loop,
-        .addresses = registrar->config.addresses,
+        .addresses = (const char *const *)registrar->addresses,
         .address_count = registrar->config.address_count,
         .tls = registrar->tls,
         .limits = {.idle_timeout_ms = UINT32_MAX}, /* A dead peer is found by the lease. */
@@ -347,6 +351,20 @@ static void start(void *argument)
     if (client_open(&config, &registrar->client) != STATUS_OK) {
         timer_start(registrar->retry, backoff_next_ms(&registrar->backoff));
     }
+}
+
+static enum status addresses_copy(struct registrar *registrar,
+                                  const struct registrar_config *config)
+{
+    ASSERT(config->address_count > 0 && config->address_count <= CLIENT_ADDRESS_MAX);
+    for (size_t i = 0; i < config->address_count; i++) {
+        registrar->addresses[i] = strdup(config->addresses[i]);
+        if (!registrar->addresses[i]) {
+            return STATUS_NO_MEMORY;
+        }
+    }
+    registrar->config.addresses = NULL; /* The caller's. */
+    return STATUS_OK;
 }
 
 enum status registrar_open(const struct registrar_config *config, struct registrar **ret_registrar)
@@ -363,13 +381,15 @@ enum status registrar_open(const struct registrar_config *config, struct registr
     registrar->memory = config->memory;
     registrar->backoff = (struct backoff){.base_ms = RETRY_BASE_MS, .max_ms = RETRY_MAX_MS};
     tls.verify_argument = registrar;
-    status = tls_context_new(&tls, &registrar->tls);
+    status = addresses_copy(registrar, config);
+    if (status == STATUS_OK) {
+        status = tls_context_new(&tls, &registrar->tls);
+    }
     if (status == STATUS_OK) {
         status = timer_new(config->loop, start, registrar, &registrar->retry);
     }
     if (status != STATUS_OK) {
-        tls_context_release(registrar->tls);
-        free(registrar);
+        registrar_free(registrar);
         return status;
     }
     start(registrar);

@@ -44,7 +44,7 @@ struct registrar_config {
     enum attester_role role;
     struct digest perimeter_id;
     struct perimeter_memory memory; /* raised as more is seen: registrar_memory() */
-    const char *const *addresses;
+    const char *const *addresses;   /* 1 to CLIENT_ADDRESS_MAX, copied */
     size_t address_count;
     struct worker *tpm_worker; /* one thread */
     struct tpm *tpm;

@@ -33,7 +33,6 @@ TESTS += $(UNIT_REGISTRANT)
 
 tests_unit_nodeagent_test_lease_SOURCES = %D%/test_lease.c
 tests_unit_nodeagent_test_lease_LDADD = nodeagent/libregistrant.a $(LINK_TEST)
-tests_unit_nodeagent_test_registrant_SOURCES = %D%/test_registrant.c %D%/coordinator.c %D%/coordinator.h
+tests_unit_nodeagent_test_registrant_SOURCES = %D%/test_registrant.c
 tests_unit_nodeagent_test_registrant_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
-tests_unit_nodeagent_test_registrant_LDADD = tests/support/libnettest.a tests/support/libperimetertest.a \
-	tests/support/libswtpm.a $(LINK_REGISTRANT) $(LINK_TEST)
+tests_unit_nodeagent_test_registrant_LDADD = nodeagent/libregistrant.a $(LINK_COORDINATOR)

@@ -3,9 +3,9 @@
 #include "nodeagent/registrant.h"
 
 #include "lib/daemon/file.h"
+#include "tests/support/coordinator.h"
 #include "tests/support/loop.h"
 #include "tests/support/test.h"
-#include "tests/unit/nodeagent/coordinator.h"
 
 #include <stdio.h>
 #include <stdlib.h>

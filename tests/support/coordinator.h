@@ -3,8 +3,8 @@
  * verifier's side of lib/protocol, and nothing behind it: what is accepted is committed at once.
  * How it misbehaves is up to the test.
  */
-#ifndef TCCP_TESTS_UNIT_NODEAGENT_COORDINATOR_H
-#define TCCP_TESTS_UNIT_NODEAGENT_COORDINATOR_H
+#ifndef TCCP_TESTS_SUPPORT_COORDINATOR_H
+#define TCCP_TESTS_SUPPORT_COORDINATOR_H
 
 #include "lib/net/connection.h"
 #include "lib/protocol/renewal.h"

@@ -1,4 +1,4 @@
-#include "tests/unit/nodeagent/coordinator.h"
+#include "tests/support/coordinator.h"
 
 #include "lib/base/protobuf.h"
 #include "lib/crypto/entropy.h"
