@@ -134,3 +134,7 @@ FUZZ_TARGETS += fuzz/fuzz_migration
 fuzz_fuzz_migration_SOURCES = fuzz/fuzz_migration.c fuzz/vm_fuzz.h $(FUZZ_DRIVER)
 fuzz_fuzz_migration_LDADD = $(LINK_PROTOCOL)
 fuzz_fuzz_migration_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += fuzz/fuzz_node_message
+fuzz_fuzz_node_message_SOURCES = fuzz/fuzz_node_message.c $(FUZZ_DRIVER)
+fuzz_fuzz_node_message_LDADD = $(LINK_PROTOCOL)
+fuzz_fuzz_node_message_LDFLAGS = $(FUZZ_LDFLAGS)
