@@ -82,6 +82,34 @@ OPTIONS(perimeter_verify_options) = {
     {"allow-unendorsed", 0, NULL, "accept a bundle without a valid endorsement"},
     OPTIONS_END,
 };
+OPTIONS(perimeter_show_options) = {
+    {"text", 0, NULL, "print the manifest's text"},
+    {"out", 0, "FILE", "keep the bundle in a file"},
+    {"allow-expired", 0, NULL, "accept an expired manifest"},
+    {"allow-unendorsed", 0, NULL, "accept a bundle without a valid endorsement"},
+    OPTIONS_END,
+};
+OPTIONS(perimeter_apply_options) = {
+    {"endorsement", 0, "FILE", "a new endorsement"},
+    {"succession", 0, "FILE", "a succession of the root; may be repeated, in order"},
+    OPTIONS_END,
+};
+OPTIONS(bootstrap_options) = {
+    {"out", 0, "FILE", "where the request goes (endorsement-request)"},
+    {"endorsement", 0, "FILE", "complete the bootstrap with this endorsement"},
+    OPTIONS_END,
+};
+OPTIONS(node_revoke_options) = {{"reason", 0, "TEXT", "for the record"}, OPTIONS_END};
+OPTIONS(user_new_options) = {
+    {"out", 0, "FILE", "where the key goes (~/.config/tccp/NAME.key)"},
+    NO_PASSPHRASE_OPTION,
+    OPTIONS_END,
+};
+OPTIONS(user_add_options) = {
+    {"role", 0, "ROLE", "customer, operator or auditor"},
+    {"public-key", 0, "FILE", "the user's public key, as `user new` wrote it"},
+    OPTIONS_END,
+};
 OPTIONS(help_options) = {{"man", 0, NULL, "print the man page"}, OPTIONS_END};
 
 const struct command commands[] = {
@@ -116,6 +144,36 @@ const struct command commands[] = {
     {"perimeter", "diff", "OLD NEW", 2, 2, "show what changes between two manifests",
      "Each is a text, a signed manifest or a bundle. Signatures are not looked at.", NULL,
      perimeter_diff},
+    {"perimeter", "show", "[FILE]", 0, 1, "show the perimeter in force, or the one in a bundle",
+     "What a member shows is verified against the pinned id like a stranger's file.",
+     perimeter_show_options, perimeter_show},
+    {"perimeter", "apply", "[MANIFEST]", 0, 1, "bring signed documents into force",
+     "A signed manifest, an endorsement, or both; with a succession all that the new keys signed.",
+     perimeter_apply_options, perimeter_apply},
+    {"cluster", "bootstrap", "", 0, 0, "start a cluster in its first member",
+     "On that member's machine. Without --endorsement the member makes the seed and writes the\n"
+     "request for the ETE; with it the cluster starts.",
+     bootstrap_options, cluster_bootstrap},
+    {"cluster", "status", "", 0, 0, "show how one member sees the cluster", NULL, NULL,
+     cluster_status},
+    {"cluster", "members", "", 0, 0, "list the members", NULL, NULL, cluster_members},
+    {"cluster", "step-down", "", 0, 0, "make the leader hand over the leadership", NULL, NULL,
+     cluster_step_down},
+    {"node", "list", "", 0, 0, "list the nodes", NULL, NULL, node_list},
+    {"node", "get", "NAME", 1, 1, "show one node", NULL, NULL, node_get},
+    {"node", "cordon", "NAME", 1, 1, "give the node no more VMs", NULL, NULL, node_cordon},
+    {"node", "uncordon", "NAME", 1, 1, "give the node VMs again", NULL, NULL, node_uncordon},
+    {"node", "revoke", "NAME", 1, 1, "take a node out of the perimeter, now",
+     "No key goes to it any more; its VMs are paused, moved or stopped by their policies.",
+     node_revoke_options, node_revoke},
+    {"user", "new", "NAME", 1, 1, "make a key for a user", NULL, user_new_options, user_new},
+    {"user", "enroll", "", 0, 0, "get a certificate for the identity's key",
+     "The manifest or an operator must have named the key.", NULL, user_enroll},
+    {"user", "add", "NAME", 1, 1, "let a user in", NULL, user_add_options, user_add},
+    {"user", "list", "", 0, 0, "list the users", NULL, NULL, user_list},
+    {"user", "remove", "NAME", 1, 1, "shut a user out", NULL, NULL, user_remove},
+    {"audit", "note", "TEXT", 1, 1, "write a note into the audit log", NULL, NULL, audit_note},
+    {"status", NULL, "", 0, 0, "show everything at a glance", NULL, NULL, status_run},
     {"config", NULL, "", 0, 0, "show the settings in force", NULL, NULL, config_run},
     {"completion", NULL, "SHELL", 1, 1, "print completion for bash, zsh or fish", NULL, NULL,
      completion_run},

@@ -47,6 +47,26 @@ enum exit_code perimeter_bundle(struct cli *cli);
 enum exit_code perimeter_verify(struct cli *cli);
 enum exit_code perimeter_show(struct cli *cli);
 enum exit_code perimeter_diff(struct cli *cli);
+enum exit_code perimeter_apply(struct cli *cli);
+
+enum exit_code cluster_bootstrap(struct cli *cli);
+enum exit_code cluster_members(struct cli *cli);
+enum exit_code cluster_status(struct cli *cli);
+enum exit_code cluster_step_down(struct cli *cli);
+enum exit_code status_run(struct cli *cli);
+
+enum exit_code node_list(struct cli *cli);
+enum exit_code node_get(struct cli *cli);
+enum exit_code node_cordon(struct cli *cli);
+enum exit_code node_uncordon(struct cli *cli);
+enum exit_code node_revoke(struct cli *cli);
+
+enum exit_code user_new(struct cli *cli);
+enum exit_code user_enroll(struct cli *cli);
+enum exit_code user_add(struct cli *cli);
+enum exit_code user_list(struct cli *cli);
+enum exit_code user_remove(struct cli *cli);
+enum exit_code audit_note(struct cli *cli);
 
 enum exit_code help_run(struct cli *cli);
 enum exit_code completion_run(struct cli *cli);

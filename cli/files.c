@@ -189,3 +189,15 @@ enum exit_code folder_make(const struct cli *cli, const char *path)
     return mkdir(path, 0700) == 0 || errno == EEXIST ? EXIT_DONE
                                                      : report_errno(cli, "make the folder", path);
 }
+
+void folders_make(const char *path)
+{
+    char folder[PATH_MAX];
+
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    for (char *at = strchr(folder + 1, '/'); at; at = strchr(at + 1, '/')) {
+        *at = '\0';
+        (void)mkdir(folder, 0700);
+        *at = '/';
+    }
+}

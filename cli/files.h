@@ -25,6 +25,9 @@ enum exit_code file_create(const struct cli *cli, const char *path, mode_t mode,
 /* A folder that may exist already; its parents must. */
 enum exit_code folder_make(const struct cli *cli, const char *path);
 
+/* The folders in which the file is to lie; what goes wrong shows when it is written. */
+void folders_make(const char *path);
+
 /* "FOLDER/NAME", FOLDER being the one in which `path` lies. */
 void path_beside(const char *path, const char *name, size_t size, char *ret_path);
 

@@ -3,6 +3,7 @@ bin_PROGRAMS += cli/tccpctl
 LINK_CLI = $(LINK_PERIMETER) $(LINK_NET) $(LINK_DAEMON) $(JANSSON_LIBS) $(SMARTCOLS_LIBS)
 CLI_SOURCES = \
 	%D%/cli.h \
+	%D%/cluster.c \
 	%D%/commands.c %D%/commands.h \
 	%D%/completion.c \
 	%D%/documents.c %D%/documents.h \
@@ -12,15 +13,20 @@ CLI_SOURCES = \
 	%D%/ete_succeed.c \
 	%D%/files.c %D%/files.h \
 	%D%/help.c \
+	%D%/identity.c %D%/identity.h \
 	%D%/ledger.c %D%/ledger.h \
+	%D%/node.c \
 	%D%/output.c %D%/output.h \
 	%D%/passphrase.c %D%/passphrase.h \
 	%D%/perimeter.c %D%/perimeter.h \
+	%D%/perimeter_online.c \
 	%D%/remember.c %D%/remember.h \
 	%D%/report.c \
+	%D%/session.c %D%/session.h \
 	%D%/settings.c %D%/settings.h \
 	%D%/signing.c %D%/signing.h \
 	%D%/table.c %D%/table.h \
+	%D%/user.c \
 	%D%/value.c %D%/value.h
 cli_tccpctl_SOURCES = %D%/main.c $(CLI_SOURCES)
 cli_tccpctl_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS)

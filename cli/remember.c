@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static enum exit_code path_of(const struct cli *cli, const struct digest *perimeter_id,
                               char ret_path[PATH_MAX])
@@ -45,19 +44,6 @@ enum exit_code remember_load(const struct cli *cli, const struct digest *perimet
                       "%s is damaged", path);
     }
     return EXIT_DONE;
-}
-
-/* The folder and those above it. */
-static void folders_make(const char *path)
-{
-    char folder[PATH_MAX];
-
-    (void)snprintf(folder, sizeof folder, "%s", path);
-    for (char *at = strchr(folder + 1, '/'); at; at = strchr(at + 1, '/')) {
-        *at = '\0';
-        (void)mkdir(folder, 0700); /* what went wrong shows when the file is written */
-        *at = '/';
-    }
 }
 
 enum exit_code remember(const struct cli *cli, const struct digest *perimeter_id,
