@@ -9,8 +9,22 @@
 #include "lib/base/protobuf.h"
 
 #include <stdio.h>
+#include <time.h>
+
+enum { POLL_MS = 100 };
 
 /* --- cluster bootstrap --- */
+
+static enum exit_code status_ask(const struct cli *cli, Tccp__AdminResponse **ret_response)
+{
+    Tccp__AdminRequest request = TCCP__ADMIN_REQUEST__INIT;
+    Tccp__StatusRequest status = TCCP__STATUS_REQUEST__INIT;
+
+    request.kind_case = TCCP__ADMIN_REQUEST__KIND_STATUS;
+    request.status = &status;
+    return ask_once(cli, SESSION_READ, "ask for the status", &request,
+                    TCCP__ADMIN_RESPONSE__KIND_STATUS, ret_response);
+}
 
 static enum exit_code bootstrap_begin(const struct cli *cli)
 {
@@ -57,6 +71,28 @@ static enum exit_code bootstrap_begin(const struct cli *cli)
     return output_object(cli, object, columns);
 }
 
+/* The perimeter is adopted and the first entry committed a moment after the member's answer. */
+static enum exit_code running_wait(const struct cli *cli)
+{
+    const struct timespec pause = {.tv_nsec = POLL_MS * 1000 * 1000};
+
+    for (uint64_t waited_ms = 0; waited_ms < cli->timeout_s * UINT64_C(1000);
+         waited_ms += POLL_MS) {
+        OWN(admin_response) Tccp__AdminResponse *response = NULL;
+        enum exit_code exit_code = status_ask(cli, &response);
+
+        if (exit_code != EXIT_DONE) {
+            return exit_code;
+        }
+        if (response->status->manifest_version && *response->status->leader) {
+            return EXIT_DONE;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return report(cli, EXIT_TIMED_OUT, "`tccpctl cluster status` shows what it does",
+                  "the cluster does not run yet after %u s", cli->timeout_s);
+}
+
 static enum exit_code bootstrap_complete(const struct cli *cli, const char *path)
 {
     Tccp__AdminRequest request = TCCP__ADMIN_REQUEST__INIT;
@@ -73,6 +109,9 @@ static enum exit_code bootstrap_complete(const struct cli *cli, const char *path
     request.bootstrap_complete = &complete;
     exit_code = ask_once(cli, SESSION_READ, "complete the bootstrap", &request,
                          TCCP__ADMIN_RESPONSE__KIND_DONE, &response);
+    if (exit_code == EXIT_DONE) {
+        exit_code = running_wait(cli);
+    }
     return exit_code == EXIT_DONE ? done_show(cli, response->done) : exit_code;
 }
 
@@ -129,17 +168,6 @@ enum exit_code cluster_members(struct cli *cli)
 }
 
 /* --- status --- */
-
-static enum exit_code status_ask(const struct cli *cli, Tccp__AdminResponse **ret_response)
-{
-    Tccp__AdminRequest request = TCCP__ADMIN_REQUEST__INIT;
-    Tccp__StatusRequest status = TCCP__STATUS_REQUEST__INIT;
-
-    request.kind_case = TCCP__ADMIN_REQUEST__KIND_STATUS;
-    request.status = &status;
-    return ask_once(cli, SESSION_READ, "ask for the status", &request,
-                    TCCP__ADMIN_RESPONSE__KIND_STATUS, ret_response);
-}
 
 /* What an operator has to do something about. */
 static struct value *attention(const Tccp__StatusReply *reply)

@@ -9,6 +9,7 @@ const struct option_spec common_options[] = {
     {"identity", 0, "FILE", "the user's private key"},
     {"context", 0, "NAME", "settings from ~/.config/tccp/NAME.conf"},
     {"timeout", 0, "DURATION", "give up after this long (30s)"},
+    {"wait", 0, NULL, "until then, wait for a member that can be reached"},
     {"passphrase-file", 0, "FILE", "take a passphrase from the first line of this file"},
     {"yes", 'y', NULL, "do not ask"},
     {"quiet", 'q', NULL, "no messages on standard error but failures"},

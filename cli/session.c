@@ -221,7 +221,8 @@ static void on_failure(struct client *client, void *argument, enum status reason
     } else if (session->sent && session->kind == SESSION_ONCE) {
         finish(session, report(session->cli, EXIT_FAILED, "look at the state before asking again",
                                "the connection was lost before the answer came: %s", detail));
-    } else if (!session->sent && session->failures >= ROUNDS_MAX * session->address_count) {
+    } else if (!session->sent && session->failures >= ROUNDS_MAX * session->address_count &&
+               !option_is_set(session->cli, "wait")) {
         finish(session,
                report(session->cli, EXIT_NOT_READY, "", "no member can be reached: %s", detail));
     }

@@ -25,3 +25,7 @@ tests_system_test_vm_fence_SOURCES = tests/system/test_vm_fence.c
 tests_system_test_vm_fence_LDADD = tests/support/libnodeworld.a $(LINK_VM) $(LINK_TEST)
 tests_system_test_vm_launch_SOURCES = tests/system/test_vm_launch.c
 tests_system_test_vm_launch_LDADD = tests/support/libnodeworld.a $(LINK_VM) $(LINK_TEST)
+
+# tccpctl with a member.
+TESTS += %D%/cli_online.bats
+EXTRA_DIST += %D%/cli_online.bats
