@@ -157,6 +157,11 @@ static const struct {
     {TCCP__ADMIN_REQUEST__KIND_NODE_REVOKE, admin_node_revoke, false},
     {TCCP__ADMIN_REQUEST__KIND_NODE_CORDON, admin_node_cordon, false},
     {TCCP__ADMIN_REQUEST__KIND_STEP_DOWN, admin_step_down, false},
+    {TCCP__ADMIN_REQUEST__KIND_VM_LAUNCH, admin_vm_launch, false},
+    {TCCP__ADMIN_REQUEST__KIND_VM_STOP, admin_vm_stop, false},
+    {TCCP__ADMIN_REQUEST__KIND_VM_DELETE, admin_vm_delete, false},
+    {TCCP__ADMIN_REQUEST__KIND_VM_PROOF_GET, admin_vm_proof_get, true},
+    {TCCP__ADMIN_REQUEST__KIND_VMS_LIST, admin_vms_list, true},
     {TCCP__ADMIN_REQUEST__KIND_BOOTSTRAP_BEGIN, admin_bootstrap_begin, false},
     {TCCP__ADMIN_REQUEST__KIND_BOOTSTRAP_COMPLETE, admin_bootstrap_complete, false},
 };

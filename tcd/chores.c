@@ -5,6 +5,7 @@
 #include "tcd/leases.h"
 #include "tcd/node_server.h"
 #include "tcd/proposals.h"
+#include "tcd/vm_orders.h"
 
 static void expiry_done(void *argument, enum status status, const struct outcome *outcome)
 {
@@ -71,6 +72,7 @@ void chores_tick(struct tcd *tcd, uint64_t now_ms)
         return;
     }
     node_server_tick(tcd->node_server, now_ms);
+    vm_orders_tick(tcd->vm_orders, now_ms);
     expire_leases(tcd, (uint64_t)perimeter->lease_s * 1000, now_ms);
     expire_manifest(tcd, perimeter, now_ms);
 }

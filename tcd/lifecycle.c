@@ -13,6 +13,7 @@
 #include "tcd/membership.h"
 #include "tcd/node_server.h"
 #include "tcd/proposals.h"
+#include "tcd/vm_orders.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -150,6 +151,7 @@ static void on_leadership(void *argument, bool is_leader, uint64_t term)
     log_event(LOG_NOTICE, is_leader ? "leading" : "following", "member=%s term=%llu",
               tcd->config.member, (unsigned long long)term);
     leases_restart(tcd->leases, tcd_registry(tcd), time_boot_ms());
+    vm_orders_restart(tcd->vm_orders, time_boot_ms());
     node_server_leadership(tcd->node_server, is_leader);
     if (is_leader) {
         notify_status("leads, term %llu", (unsigned long long)term);
@@ -506,6 +508,7 @@ static enum status make_parts(struct tcd *tcd, struct refusal *ret_refusal)
     TRY(quoter_new(&quoter, &tcd->quoter));
     TRY(node_server_new(tcd, &tcd->node_server));
     TRY(membership_new(tcd, &tcd->membership));
+    TRY(vm_orders_new(tcd, &tcd->vm_orders));
     TRY(timer_new(tcd->loop, on_tick, tcd, &tcd->ticker));
     return api_server_new(tcd, &tcd->api_server, ret_refusal);
 }
@@ -552,6 +555,7 @@ static void finish(struct tcd *tcd)
     node_server_free(tcd->node_server);
     quoter_free(tcd->quoter);
     membership_free(tcd->membership);
+    vm_orders_free(tcd->vm_orders);
     leases_free(tcd->leases);
     machine_free(tcd->machine);
     while (tcd->credentials) {

@@ -16,6 +16,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/admin_changes.c \
 	%D%/admin_reads.c \
 	%D%/admin_server.c %D%/admin_server.h \
+	%D%/admin_vms.c \
 	%D%/api_server.c %D%/api_server.h \
 	%D%/authorize.c %D%/authorize.h \
 	%D%/bootstrap.c %D%/bootstrap.h \
@@ -33,7 +34,8 @@ tcd_libtcd_a_SOURCES = \
 	%D%/node_server.c %D%/node_server.h %D%/node_session.h \
 	%D%/proposals.c %D%/proposals.h \
 	%D%/quoter.c %D%/quoter.h \
-	%D%/tcd.h
+	%D%/tcd.h \
+	%D%/vm_orders.c %D%/vm_orders.h
 tcd_libtcd_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBUV_CFLAGS) $(SSL_CFLAGS)
 
 # The replicated log. raft.h is included by replica.c and raft_transport.c only.

@@ -3,6 +3,7 @@
 #include "lib/base/log.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct machine {
     struct digest perimeter_id;
@@ -10,6 +11,9 @@ struct machine {
     struct registry *registry;
     struct in_force *in_force;
     bool halted;
+    /* Of the command that is being applied. */
+    struct merkle_frontier audit_before;
+    const struct outcome *outcome; /* NULL between commands */
 };
 
 enum status machine_new(const struct digest *perimeter_id,
@@ -89,10 +93,46 @@ static void take_in_force(struct machine *machine, uint64_t time_s)
     machine->callbacks.on_in_force(machine->callbacks.argument, in_force);
 }
 
+/*
+ * The last leaf's siblings are the peaks of the tree before it, smallest first: each complete
+ * subtree that stands to its left. (RFC 9162, section 2.1.3.1, for index = size - 1.) The command
+ * may have made several leaves: those before the last are appended first.
+ */
+enum status machine_last_leaf_proof(const struct machine *machine, uint64_t leaf_index,
+                                    struct merkle_proof *ret_proof)
+{
+    struct merkle_frontier before = machine->audit_before;
+    const struct outcome *outcome = machine->outcome;
+    unsigned count;
+
+    if (!outcome || outcome->leaf_count == 0 ||
+        leaf_index != outcome->leaf_index + outcome->leaf_count - 1) {
+        return STATUS_NOT_FOUND;
+    }
+    for (size_t i = 0; i + 1 < outcome->leaf_count; i++) {
+        struct digest leaf = merkle_leaf_hash(outcome->leaves[i]);
+
+        merkle_append(&before, &leaf);
+    }
+    count = merkle_peak_count(&before);
+    ret_proof->count = count;
+    for (unsigned i = 0; i < count; i++) {
+        ret_proof->nodes[i] = before.peaks[count - 1 - i];
+    }
+    return STATUS_OK;
+}
+
 static bool changes_perimeter(enum command_kind kind)
 {
     return kind == COMMAND_PERIMETER_ADOPTED || kind == COMMAND_MANIFEST_APPLIED ||
            kind == COMMAND_ENDORSEMENT_APPLIED || kind == COMMAND_SUCCESSION_APPLIED;
+}
+
+/* Only the peaks that are in use: this runs for every command. */
+static void frontier_copy(const struct merkle_frontier *source, struct merkle_frontier *ret_copy)
+{
+    ret_copy->size = source->size;
+    memcpy(ret_copy->peaks, source->peaks, merkle_peak_count(source) * sizeof source->peaks[0]);
 }
 
 static void apply(void *context, struct view bytes, void *proposer_slot)
@@ -113,6 +153,7 @@ static void apply(void *context, struct view bytes, void *proposer_slot)
         halt(machine, "command-not-understood", status_text(status));
         return;
     }
+    frontier_copy(registry_audit(machine->registry), &machine->audit_before);
     if (registry_apply(machine->registry, command, &outcome) == REFUSAL_NONE &&
         changes_perimeter(command->kind)) {
         take_in_force(machine, command->time_s);
@@ -120,10 +161,12 @@ static void apply(void *context, struct view bytes, void *proposer_slot)
     if (machine->halted) {
         return;
     }
+    machine->outcome = &outcome;
     machine->callbacks.on_applied(machine->callbacks.argument, command, &outcome);
     if (slot) {
         slot->applied(slot, &outcome);
     }
+    machine->outcome = NULL;
 }
 
 static enum status snapshot(void *context, struct bytes *ret_bytes)

@@ -35,6 +35,11 @@ DEFINE_OWN_POINTER(machine, machine_free)
 const struct registry *machine_registry(const struct machine *machine);
 /* NULL before a perimeter was adopted. */
 struct in_force *machine_in_force(const struct machine *machine);
+/* Inclusion proof of the log's last leaf, in the tree that it completed: to be asked for while the
+ * command that made the leaf is being applied. STATUS_NOT_FOUND when `leaf_index` is not the last
+ * one. */
+WARN_UNUSED enum status machine_last_leaf_proof(const struct machine *machine, uint64_t leaf_index,
+                                                struct merkle_proof *ret_proof);
 /* For replica_open(). */
 struct replica_machine machine_interface(struct machine *machine);
 

@@ -4,6 +4,7 @@
 #include "lib/net/timer.h"
 #include "lib/protocol/node_message.h"
 #include "tcd/node_session.h"
+#include "tcd/vm_orders.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,6 +174,36 @@ static void out_of_order(struct node_session *session, Tccp__NodeMessageKind kin
     node_session_refuse(session, &session->refusal);
 }
 
+/* Messages about VMs come at any time while the registration is live. False: it is none, or out of
+ * place. */
+static bool take_vm_message(struct node_session *session, const Tccp__NodeMessage *message)
+{
+    static const struct {
+        Tccp__NodeMessageKind kind;
+        void (*take)(struct vm_orders *orders, const struct node *node, struct view message);
+    } takers[] = {
+        {TCCP__NODE_MESSAGE_KIND__LAUNCHED, vm_orders_launched},
+        {TCCP__NODE_MESSAGE_KIND__VM_REPORT, vm_orders_report},
+        {TCCP__NODE_MESSAGE_KIND__VM_INVENTORY, vm_orders_inventory},
+    };
+    const struct tcd *tcd = session->server->tcd;
+    const struct node *node =
+        session->registration_id == 0
+            ? NULL
+            : registry_node_by_registration(tcd_registry(tcd), session->registration_id);
+
+    if (!node || !node->registration.live) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(takers); i++) {
+        if (takers[i].kind == message->kind) {
+            takers[i].take(tcd->vm_orders, node, protobuf_view(message->payload));
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_frame(struct api_session *api, struct view frame)
 {
     /* Which message belongs to which state, and what takes it. */
@@ -210,8 +241,25 @@ static void on_frame(struct api_session *api, struct view frame)
             return;
         }
     }
-    out_of_order(session, message->kind);
+    if (!take_vm_message(session, message)) {
+        out_of_order(session, message->kind);
+    }
     node_message_free(message);
+}
+
+enum status node_server_send(struct node_server *server, uint64_t registration_id,
+                             Tccp__NodeMessageKind kind, struct view payload)
+{
+    OWN(bytes) struct bytes frame = {0};
+
+    for (struct node_session *session = server->sessions; session; session = session->next) {
+        if (session->connection && session->registration_id == registration_id &&
+            session->state != NODE_SESSION_ENDING) {
+            TRY(node_message_pack(kind, payload, &frame));
+            return connection_send(session->connection, bytes_view(&frame));
+        }
+    }
+    return STATUS_NOT_FOUND;
 }
 
 struct api_session *node_session_new(struct node_server *server, struct connection *connection,

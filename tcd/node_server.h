@@ -11,6 +11,8 @@
 
 #include "tcd/api_server.h"
 
+#include "proto/node.pb-c.h"
+
 struct node_server;
 
 WARN_UNUSED enum status node_server_new(struct tcd *tcd, struct node_server **ret_server);
@@ -29,5 +31,10 @@ void node_server_applied(struct node_server *server, const struct command *comma
                          const struct outcome *outcome);
 /* Every few hundred milliseconds, on the leader: renewals that are due. now_ms: time_boot_ms(). */
 void node_server_tick(struct node_server *server, uint64_t now_ms);
+
+/* Sends a message to the node of this registration. STATUS_NOT_FOUND while it has no connection to
+ * this member. */
+WARN_UNUSED enum status node_server_send(struct node_server *server, uint64_t registration_id,
+                                         Tccp__NodeMessageKind kind, struct view payload);
 
 #endif

@@ -51,6 +51,7 @@ struct tcd {
     struct api_server *api_server;
     struct node_server *node_server;
     struct leases *leases;
+    struct vm_orders *vm_orders;
     struct membership *membership;
     struct timer *ticker;
     uint64_t started_wall_s, started_boot_ms;

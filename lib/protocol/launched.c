@@ -88,6 +88,18 @@ static enum status read_document(struct view document, struct launched *launched
                                      refusal);
 }
 
+enum status launched_peek(struct view bytes, struct digest *ret_vm, struct refusal *refusal)
+{
+    OWN(signed_message) struct signed_message message = {{0}, {0}};
+    struct digest measurement;
+    struct launched launched;
+
+    TRY(signed_message_parse(SIGNED_LAUNCHED, bytes, &message, refusal));
+    TRY(read_document(bytes_view(&message.document), &launched, &measurement, refusal));
+    *ret_vm = launched.vm;
+    return STATUS_OK;
+}
+
 enum status launched_check(struct view bytes, const struct launched_expectation *expectation,
                            struct launched *ret_launched, struct digest *ret_measurement,
                            struct refusal *refusal)

@@ -45,4 +45,8 @@ WARN_UNUSED enum status launched_check(struct view bytes,
                                        struct launched *ret_launched,
                                        struct digest *ret_measurement, struct refusal *refusal);
 
+/* Which VM a report is for, before anything is checked: for finding the expectation. */
+WARN_UNUSED enum status launched_peek(struct view bytes, struct digest *ret_vm,
+                                      struct refusal *refusal);
+
 #endif

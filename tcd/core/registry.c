@@ -371,6 +371,11 @@ uint64_t registry_time_s(const struct registry *registry)
     return registry->time_s;
 }
 
+uint64_t registry_tombstone_horizon_s(const struct registry *registry)
+{
+    return registry->tombstone_horizon_s;
+}
+
 const struct merkle_frontier *registry_audit(const struct registry *registry)
 {
     return &registry->audit;

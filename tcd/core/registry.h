@@ -64,6 +64,8 @@ WARN_UNUSED enum status registry_digest_at(const struct registry *registry, uint
                                            struct digest *ret_digest);
 /* The greatest time that a command carried, seconds. For records; decides nothing. */
 uint64_t registry_time_s(const struct registry *registry);
+/* Tickets that expired before are refused: the tombstones of their VMs are gone. */
+uint64_t registry_tombstone_horizon_s(const struct registry *registry);
 /* The audit log's size and peaks. */
 const struct merkle_frontier *registry_audit(const struct registry *registry);
 

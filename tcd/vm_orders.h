@@ -1,0 +1,42 @@
+/*
+ * What nodes are told about VMs: launch orders with keys, run grants, stops. All of it is derived
+ * from the replicated state (core/pending.h), so that a new leader goes on where the old one ended;
+ * what is kept here besides can be lost.
+ *
+ * Release after commit (docs/PROTOCOL.md, section 4): vm_orders_release() is the only function that
+ * seals a VM's key to a node, and it is called only while applying a release that this leader
+ * proposed in its own term; asking again for a release means committing KeyReissued first.
+ */
+#ifndef TCCP_TCD_VM_ORDERS_H
+#define TCCP_TCD_VM_ORDERS_H
+
+#include "lib/protocol/launch_order.h"
+#include "tcd/tcd.h"
+
+struct vm_orders;
+
+WARN_UNUSED enum status vm_orders_new(struct tcd *tcd, struct vm_orders **ret_orders);
+void vm_orders_free(struct vm_orders *orders);
+
+/* Every few hundred milliseconds, on the leader: what is pending is proposed, or sent. */
+void vm_orders_tick(struct vm_orders *orders, uint64_t now_ms);
+/* This member leads from now on, or not: what was in flight is forgotten. */
+void vm_orders_restart(struct vm_orders *orders, uint64_t now_ms);
+
+/* Seals the VM's key to its owner (or to the destination of its migration) and sends the order. To
+ * be called from the proposal_done of LAUNCH_AUTHORIZED, KEY_REISSUED, VM_READOPTED or
+ * RESTART_AUTHORIZED, and from nowhere else. */
+void vm_orders_release(struct vm_orders *orders, const struct digest *vm,
+                       enum order_purpose purpose);
+
+/* From a node, over the connection of this live registration. */
+void vm_orders_launched(struct vm_orders *orders, const struct node *node, struct view message);
+void vm_orders_report(struct vm_orders *orders, const struct node *node, struct view message);
+void vm_orders_inventory(struct vm_orders *orders, const struct node *node, struct view message);
+
+/* The customer's proof of the last launch; STATUS_NOT_READY while the node has not reported to this
+ * leader. */
+WARN_UNUSED enum status vm_orders_proof(const struct vm_orders *orders, const struct vm *vm,
+                                        struct bytes *ret_proof);
+
+#endif
