@@ -2,22 +2,14 @@
 # The ground that quickstart and the system tests stand on: what is started is found again and ended.
 
 setup() {
-    run_folder=$(mktemp -d)
-    run=$run_folder
-    # shellcheck source=tests/support/processes.sh
-    . "$TOP_SRCDIR/tests/support/processes.sh"
-}
-
-# bats does not notice `! command` unless it comes last.
-refute() {
-    if "$@"; then
-        return 1
-    fi
+    # shellcheck source=tests/system/support.bash
+    . "$TOP_SRCDIR/tests/system/support.bash"
+    run=$(mktemp -d)
 }
 
 teardown() {
     processes_end
-    rm -rf "$run_folder"
+    rm -rf "$run"
 }
 
 @test "a process is started, found and ended" {
