@@ -1,13 +1,15 @@
 #include "lib/attest/appraisal.h"
 
 #include "lib/attest/ek_certificate.h"
-#include "lib/attest/event_log.h"
 #include "lib/attest/quote.h"
 #include "lib/base/text.h"
 
 #include <string.h>
 
-enum { BOOT_AGGREGATE_PCRS = 0x3ff };
+uint32_t appraisal_mask(const struct pcr_policy *policy, const struct reference *reference)
+{
+    return pcr_policy_mask(policy) | reference_mask(reference);
+}
 
 /* A public area out of the evidence, and the name that it must have if one is expected. */
 static enum status public_read(struct view view, const char *what, enum refusal_code code,
@@ -63,63 +65,6 @@ static enum status boot_check(const struct tpm_quote_info *info, const struct bo
     return STATUS_OK;
 }
 
-/* Check 10, firmware: the log leads to the quoted values of all PCRs that it extends. PCRs 0 to 7
- * are always among those: each has its separator. A PCR that the log does not know is judged by the
- * policy's values alone. */
-static enum status event_log_appraise(struct view log, const struct pcr_bank *quoted,
-                                      struct refusal *refusal)
-{
-    struct pcr_bank replayed;
-    uint32_t explained;
-
-    TRY(event_log_replay(log, &replayed, refusal));
-    explained = replayed.mask & ~(1u << PCR_IMA) & quoted->mask;
-    for (unsigned pcr = 0; pcr < PCR_COUNT; pcr++) {
-        if ((explained >> pcr & 1) && !digest_equal(&replayed.values[pcr], &quoted->values[pcr])) {
-            return refuse(refusal, REFUSAL_QUOTE_DIGEST,
-                          "the event log gives PCR %u as %s, the quote has %s", pcr,
-                          hex_short(digest_view(&replayed.values[pcr])).text,
-                          hex_short(digest_view(&quoted->values[pcr])).text);
-        }
-    }
-    return STATUS_OK;
-}
-
-/* Check 13. A renewal continues a log whose beginning was checked. */
-static enum status boot_aggregate_check(const struct ima_state *state,
-                                        const struct pcr_bank *quoted, struct refusal *refusal)
-{
-    struct digest expected;
-
-    if ((quoted->mask & BOOT_AGGREGATE_PCRS) != BOOT_AGGREGATE_PCRS) {
-        return STATUS_OK;
-    }
-    expected = ima_boot_aggregate(quoted);
-    return digest_equal(&state->boot_aggregate, &expected)
-               ? STATUS_OK
-               : refuse(refusal, REFUSAL_IMA_LOG,
-                        "boot_aggregate is %s, PCRs 0 to 9 give %s: the log is of another boot",
-                        hex_short(digest_view(&state->boot_aggregate)).text,
-                        hex_short(digest_view(&expected)).text);
-}
-
-/* Checks 10, 13 and 16 for IMA's log. */
-static enum status ima_log_appraise(struct view log, const struct pcr_bank *quoted,
-                                    struct ima_state *state, struct refusal *refusal)
-{
-    bool from_the_start = state->count == 0;
-
-    TRY(ima_replay(state, log, &quoted->values[PCR_IMA], NULL, NULL, refusal));
-    if (from_the_start) {
-        TRY(boot_aggregate_check(state, quoted, refusal));
-    }
-    if (state->violation_count > 0) {
-        return refuse(refusal, REFUSAL_IMA_VIOLATION, "%llu of them",
-                      (unsigned long long)state->violation_count);
-    }
-    return STATUS_OK;
-}
-
 /* From the quote on: what it says, and whether the policy allows that. */
 static enum status quote_appraise(const struct evidence_view *evidence,
                                   const struct appraisal_inputs *inputs,
@@ -127,11 +72,11 @@ static enum status quote_appraise(const struct evidence_view *evidence,
                                   struct refusal *refusal)
 {
     const struct pcr_policy *policy = inputs->policy;
-    uint32_t mask = pcr_policy_mask(policy);
+    uint32_t mask = appraisal_mask(policy, &inputs->reference);
     struct tpm_quote_info info;
     struct digest digest;
 
-    if (policy->listed == 0) {
+    if (mask == 0 || (policy->listed == 0 && !inputs->reference.events)) {
         return refuse(refusal, REFUSAL_POLICY_MISSING, "the policy lists no PCR");
     }
     TRY(quote_check_by(ak, evidence->quote, evidence->signature, inputs->qualifying, mask, &info,
@@ -156,13 +101,14 @@ static enum status quote_appraise(const struct evidence_view *evidence,
                       hex_short(digest_view(&digest)).text,
                       hex_short(digest_view(&appraisal->pcr_digest)).text);
     }
-    if (policy->needs_event_log) {
-        TRY(event_log_appraise(evidence->event_log, &appraisal->pcrs, refusal));
+    if (policy->needs_event_log || reference_needs_event_log(&inputs->reference)) {
+        TRY(event_log_appraise(evidence->event_log, &appraisal->pcrs, &inputs->reference, refusal));
     }
-    if (policy->needs_ima_log) {
-        TRY(ima_log_appraise(evidence->ima_log, &appraisal->pcrs, &appraisal->boot.ima, refusal));
+    if (policy->needs_ima_log || inputs->reference.files) {
+        TRY(ima_log_appraise(evidence->ima_log, &appraisal->pcrs, inputs->reference.files,
+                             &appraisal->boot.ima, refusal));
     }
-    return pcr_policy_check(policy, &appraisal->pcrs, refusal);
+    return policy->listed ? pcr_policy_check(policy, &appraisal->pcrs, refusal) : STATUS_OK;
 }
 
 /* Check 3. */

@@ -7,7 +7,7 @@
 #define TCCP_ATTEST_APPRAISAL_H
 
 #include "lib/attest/attestation_key.h"
-#include "lib/attest/ima.h"
+#include "lib/attest/log_appraisal.h"
 #include "lib/attest/pcr_policy.h"
 #include "lib/attest/tpm_structures.h"
 
@@ -45,7 +45,8 @@ enum ak_trust {
 
 struct appraisal_inputs {
     const struct pcr_policy *policy;
-    struct view qualifying; /* the extraData that the quote must carry; not empty */
+    struct reference reference; /* all NULL: values of PCRs are all that is asked */
+    struct view qualifying;     /* the extraData that the quote must carry; not empty */
     enum ak_trust ak_trust;
     /* With AK_TRUST_BY_EK: CAs of TPM manufacturers, DER. */
     const struct view *cas;
@@ -62,6 +63,9 @@ struct appraisal_inputs {
     uint64_t now_s; /* seconds since 1970 */
 };
 
+/* The PCRs that a quote must cover, exactly. */
+uint32_t appraisal_mask(const struct pcr_policy *policy, const struct reference *reference);
+
 struct appraisal {
     struct tpm_name ek_name; /* empty with AK_TRUST_BY_NAME */
     struct tpm_name ak_name;
@@ -76,14 +80,10 @@ struct appraisal {
  *
  *  2. EK: certificate and template (ek_certificate.h), expected name: EK_NOT_IN_MANIFEST
  *  3. AK: attributes (attestation_key.h), expected name: AK_NAME
- *  5.-7. quote (quote.h) over exactly pcr_policy_mask()
+ *  5.-7. quote (quote.h) over exactly appraisal_mask()
  *  8. same boot as `previous`: RESET, CLOCK
- *  9.-10. the values hash to the quote's pcrDigest (QUOTE_DIGEST); the event log and IMA log, where
- *     the policy needs them, replay to them (EVENT_LOG, IMA_LOG, QUOTE_DIGEST). With an event log,
- *     PCRs 0 to 7 and every other PCR that it extends (but 10) must have the replayed value
- *  13. the first IMA entry of a boot is the boot_aggregate of PCRs 0 to 9, where those are quoted
- *     (IMA_LOG)
- *  16. no IMA violation (IMA_VIOLATION)
+ *  10. the values hash to the quote's pcrDigest (QUOTE_DIGEST)
+ *  9.-17. the logs, where policy or reference need them (log_appraisal.h)
  *  then the values of the policy: PCR_NOT_ALLOWED
  *
  * A log that the policy does not need is not read. STATUS_CRYPTO and STATUS_NO_MEMORY are our own

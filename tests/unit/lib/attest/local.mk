@@ -5,6 +5,10 @@ UNIT_ATTEST = \
 	tests/unit/lib/attest/test_ek_certificate \
 	tests/unit/lib/attest/test_event_log \
 	tests/unit/lib/attest/test_ima \
+	tests/unit/lib/attest/test_event_sequence \
+	tests/unit/lib/attest/test_ima_policy \
+	tests/unit/lib/attest/test_log_appraisal \
+	tests/unit/lib/attest/test_secure_boot \
 	tests/unit/lib/attest/test_pcr_policy \
 	tests/unit/lib/attest/test_quote \
 	tests/unit/lib/attest/test_tpm_structures
@@ -27,3 +31,11 @@ tests_unit_lib_attest_test_quote_SOURCES = %D%/test_quote.c
 tests_unit_lib_attest_test_quote_LDADD = $(LINK_SOFT_TPM)
 tests_unit_lib_attest_test_tpm_structures_SOURCES = %D%/test_tpm_structures.c
 tests_unit_lib_attest_test_tpm_structures_LDADD = $(LINK_SOFT_TPM)
+tests_unit_lib_attest_test_event_sequence_SOURCES = %D%/test_event_sequence.c %D%/evidence_files.h %D%/log_writer.h
+tests_unit_lib_attest_test_event_sequence_LDADD = $(LINK_SOFT_TPM)
+tests_unit_lib_attest_test_ima_policy_SOURCES = %D%/test_ima_policy.c %D%/evidence_files.h %D%/log_writer.h
+tests_unit_lib_attest_test_ima_policy_LDADD = $(LINK_SOFT_TPM)
+tests_unit_lib_attest_test_log_appraisal_SOURCES = %D%/test_log_appraisal.c %D%/evidence_files.h %D%/log_writer.h
+tests_unit_lib_attest_test_log_appraisal_LDADD = $(LINK_SOFT_TPM)
+tests_unit_lib_attest_test_secure_boot_SOURCES = %D%/test_secure_boot.c %D%/evidence_files.h %D%/log_writer.h
+tests_unit_lib_attest_test_secure_boot_LDADD = $(LINK_SOFT_TPM)

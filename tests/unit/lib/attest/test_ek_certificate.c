@@ -69,8 +69,7 @@ static void certificate_of_another_ca_is_refused(void **state)
     OWN(evidence_files) struct evidence_files files = evidence_load("good");
     OWN(soft_key) struct soft_key ek = soft_ek_new(SOFT_RSA);
     OWN(soft_ca)
-    struct soft_ca ca = soft_ca_new(EVIDENCE_NOW_S),
-                   same_name = soft_ca_new(EVIDENCE_NOW_S);
+    struct soft_ca ca = soft_ca_new(EVIDENCE_NOW_S), same_name = soft_ca_new(EVIDENCE_NOW_S);
     OWN(bytes) struct bytes der = soft_ca_issue(&soft_recipe_rsa, &ek, &ca);
     struct refusal refusal;
 

@@ -1,0 +1,207 @@
+#include "lib/attest/secure_boot.h"
+
+#include "lib/attest/efi_variable.h"
+#include "lib/base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PCR_SECURE_BOOT = 7 };
+
+/* The measured variables, in the order of the firmware profile (section 3.3.4.8). */
+enum variable { VARIABLE_SECURE_BOOT, VARIABLE_PK, VARIABLE_KEK, VARIABLE_DB, VARIABLE_DBX };
+enum { VARIABLE_COUNT = VARIABLE_DBX + 1 };
+static const char *const variable_names[VARIABLE_COUNT] = {"SecureBoot", "PK", "KEK", "db", "dbx"};
+
+void secure_boot_policy_free(struct secure_boot_policy *policy)
+{
+    for (unsigned pin = 0; pin < SECURE_BOOT_PIN_COUNT; pin++) {
+        digest_set_free(&policy->pins[pin]);
+    }
+    digest_set_free(&policy->dbx_required);
+}
+
+/* What is done with what was found: compare with a policy, or note it down in one. */
+struct walk {
+    struct secure_boot_policy *learned; /* NULL: compare */
+    const struct secure_boot_policy *policy;
+    unsigned variable_count; /* of those in variable_names, in their order */
+    unsigned authority_count;
+    bool separated;
+};
+
+struct dbx_walk {
+    struct digest_set *learned;
+    const struct digest_set *required;
+    bool *found; /* of `required` */
+    enum status status;
+};
+
+static void dbx_visit(void *context, const struct digest *hash)
+{
+    struct dbx_walk *walk = context;
+
+    if (walk->learned) {
+        if (walk->status == STATUS_OK) {
+            walk->status = digest_set_add(walk->learned, hash);
+        }
+    } else {
+        size_t at = digest_set_find(walk->required, hash);
+
+        if (at < walk->required->count) {
+            walk->found[at] = true;
+        }
+    }
+}
+
+static enum status dbx_apply(const struct walk *walk, struct view content, struct refusal *refusal)
+{
+    struct dbx_walk dbx = {
+        .learned = walk->learned ? &walk->learned->dbx_required : NULL,
+        .required = walk->learned ? NULL : &walk->policy->dbx_required,
+    };
+    size_t missing = 0, count = walk->learned ? 0 : walk->policy->dbx_required.count;
+    enum status status;
+
+    dbx.found = calloc(count + 1, sizeof *dbx.found);
+    if (!dbx.found) {
+        return STATUS_NO_MEMORY;
+    }
+    status = efi_signature_lists_walk(content, dbx_visit, &dbx);
+    for (size_t i = 0; i < count; i++) {
+        missing += !dbx.found[i];
+    }
+    free(dbx.found);
+    TRY(dbx.status);
+    if (status != STATUS_OK) {
+        return refuse(refusal, REFUSAL_SECURE_BOOT, "dbx is malformed");
+    }
+    return missing == 0 ? STATUS_OK
+                        : refuse(refusal, REFUSAL_SECURE_BOOT,
+                                 "dbx lacks %zu of the %zu required hashes of revoked images",
+                                 missing, count);
+}
+
+static enum status pin_apply(const struct walk *walk, enum secure_boot_pin pin,
+                             const struct event *event, struct refusal *refusal)
+{
+    static const char *const names[SECURE_BOOT_PIN_COUNT] = {"PK", "KEK", "db",
+                                                             "what an image was verified with"};
+
+    if (walk->learned) {
+        return digest_set_add(&walk->learned->pins[pin], &event->digest);
+    }
+    return digest_set_has(&walk->policy->pins[pin], &event->digest)
+               ? STATUS_OK
+               : refuse(refusal, REFUSAL_SECURE_BOOT,
+                        "event %u: %s is %s, which is none of the %zu that are allowed",
+                        event->number, names[pin], hex_short(digest_view(&event->digest)).text,
+                        walk->policy->pins[pin].count);
+}
+
+static enum status variable_apply(struct walk *walk, const struct event *event,
+                                  struct refusal *refusal)
+{
+    static const uint8_t on[1] = {1};
+    struct efi_variable variable;
+    enum variable expected;
+
+    if (walk->separated || walk->variable_count >= VARIABLE_COUNT) {
+        return refuse(refusal, REFUSAL_SECURE_BOOT, "event %u: one variable too many",
+                      event->number);
+    }
+    expected = (enum variable)walk->variable_count++;
+    if (efi_variable_parse(event->data, &variable) != STATUS_OK ||
+        !(expected >= VARIABLE_DB ? efi_variable_is_database(&variable, variable_names[expected])
+                                  : efi_variable_is_global(&variable, variable_names[expected]))) {
+        return refuse(refusal, REFUSAL_SECURE_BOOT, "event %u is not the variable %s",
+                      event->number, variable_names[expected]);
+    }
+    switch (expected) {
+    case VARIABLE_SECURE_BOOT:
+        return view_equal(variable.content, VIEW_OF_ARRAY(on))
+                   ? STATUS_OK
+                   : refuse(refusal, REFUSAL_SECURE_BOOT, "Secure Boot is off");
+    case VARIABLE_PK:
+        return pin_apply(walk, SECURE_BOOT_PK, event, refusal);
+    case VARIABLE_KEK:
+        return pin_apply(walk, SECURE_BOOT_KEK, event, refusal);
+    case VARIABLE_DB:
+        return pin_apply(walk, SECURE_BOOT_DB, event, refusal);
+    case VARIABLE_DBX:
+        break;
+    }
+    return dbx_apply(walk, variable.content, refusal);
+}
+
+static enum status event_apply(struct walk *walk, const struct event *event,
+                               struct refusal *refusal)
+{
+    struct digest digest = sha256(event->data);
+
+    if (!digest_equal(&digest, &event->digest)) {
+        return refuse(refusal, REFUSAL_SECURE_BOOT, "event %u: its data are not under its digest",
+                      event->number);
+    }
+    switch (event->type) {
+    case EVENT_EFI_VARIABLE_DRIVER_CONFIG:
+        return variable_apply(walk, event, refusal);
+    case EVENT_SEPARATOR:
+        walk->separated = true;
+        return STATUS_OK;
+    case EVENT_EFI_VARIABLE_AUTHORITY:
+        walk->authority_count++;
+        return pin_apply(walk, SECURE_BOOT_AUTHORITY, event, refusal);
+    default: /* a type of the firmware profile, from outside */
+        return refuse(refusal, REFUSAL_SECURE_BOOT, "event %u (%s) has no business in PCR 7",
+                      event->number, event_type_name(event->type));
+    }
+}
+
+static enum status walk_log(struct walk *walk, struct view view, struct refusal *refusal)
+{
+    struct event_log log;
+    struct event event;
+    enum status status;
+
+    TRY(event_log_open(view, &log, refusal));
+    while ((status = event_log_next(&log, &event, refusal)) == STATUS_OK) {
+        if (event.pcr == PCR_SECURE_BOOT && event.type != EVENT_NO_ACTION) {
+            TRY(event_apply(walk, &event, refusal));
+        }
+    }
+    if (status != STATUS_NOT_FOUND) {
+        return status;
+    }
+    if (walk->variable_count < VARIABLE_COUNT) {
+        return refuse(refusal, REFUSAL_SECURE_BOOT, "the variable %s was not measured",
+                      variable_names[walk->variable_count]);
+    }
+    if (!walk->separated) {
+        return refuse(refusal, REFUSAL_SECURE_BOOT, "the separator is missing");
+    }
+    if (walk->authority_count == 0) {
+        return refuse(refusal, REFUSAL_SECURE_BOOT,
+                      "no image was verified: the kernel was started past Secure Boot");
+    }
+    return STATUS_OK;
+}
+
+enum status secure_boot_check(const struct secure_boot_policy *policy, struct view log,
+                              struct refusal *refusal)
+{
+    struct walk walk = {.policy = policy};
+
+    return walk_log(&walk, log, refusal);
+}
+
+enum status secure_boot_learn(struct view log, struct secure_boot_policy *ret_policy,
+                              struct refusal *refusal)
+{
+    OWN(secure_boot_policy) struct secure_boot_policy policy = {0};
+    struct walk walk = {.learned = &policy};
+
+    TRY(walk_log(&walk, log, refusal));
+    *ret_policy = TAKE(policy);
+    return STATUS_OK;
+}

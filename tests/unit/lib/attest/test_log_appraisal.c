@@ -1,0 +1,229 @@
+/* Whole boots under the reference of a good one: every captured folder gets the verdict that it
+ * must get, for the right reason. */
+#include "lib/attest/appraisal.h"
+
+#include "tests/unit/lib/attest/evidence_files.h"
+#include "tests/unit/lib/attest/log_writer.h"
+
+/* What is learned from one boot. */
+struct learned {
+    struct event_sequence events;
+    struct secure_boot_policy secure_boot;
+    bool has_secure_boot;
+    struct bytes files;
+    struct ima_policy ima;
+};
+
+static void learned_free(struct learned *learned)
+{
+    event_sequence_free(&learned->events);
+    secure_boot_policy_free(&learned->secure_boot);
+    ima_policy_free(&learned->ima);
+    bytes_free(&learned->files);
+}
+DEFINE_OWN_VALUE(learned, learned_free)
+
+/* All files that the boot measured; violations are no files. */
+static struct bytes files_learn(struct view log)
+{
+    OWN(file_set_builder) struct file_set_builder builder = {0};
+    struct reader reader = reader_of(log);
+    struct bytes bytes;
+
+    while (reader.left) {
+        struct ima_entry entry;
+        struct digest digest;
+
+        assert_ok(ima_entry_read(&reader, &entry));
+        assert_ok(digest_of_view(entry.file_digest, &digest));
+        if (!entry.violation) {
+            assert_ok(file_set_builder_add(&builder, entry.path, &digest));
+        }
+    }
+    assert_ok(file_set_builder_take(&builder, &bytes));
+    return bytes;
+}
+
+static struct learned learn(const char *folder, uint32_t covered)
+{
+    OWN(evidence_files) struct evidence_files files = evidence_load(folder);
+    struct learned learned = {0};
+
+    assert_ok(event_sequence_learn(bytes_view(&files.event_log), covered, &learned.events, NULL));
+    learned.has_secure_boot =
+        secure_boot_learn(bytes_view(&files.event_log), &learned.secure_boot, NULL) == STATUS_OK;
+    learned.files = files_learn(bytes_view(&files.ima_log));
+    assert_ok(file_set_open(bytes_view(&learned.files), &learned.ima.files));
+    return learned;
+}
+
+/* Appraises the folder by the reference, without any list of PCR values. */
+static enum status appraise(const char *folder, const struct learned *learned,
+                            struct refusal *refusal)
+{
+    OWN(evidence_files) struct evidence_files files = evidence_load(folder);
+    struct evidence_view evidence = evidence_view_of(&files);
+    struct view cas[2] = {bytes_view(&files.cas[0]), bytes_view(&files.cas[1])};
+    struct pcr_policy policy = {0};
+    struct appraisal appraisal;
+
+    *refusal = (struct refusal){0};
+    return appraisal_run(
+        &evidence,
+        &(struct appraisal_inputs){
+            .policy = &policy,
+            .reference = {.events = &learned->events,
+                          .secure_boot = learned->has_secure_boot ? &learned->secure_boot : NULL,
+                          .files = &learned->ima},
+            .qualifying = bytes_view(&files.qualifying),
+            .ak_trust = AK_TRUST_BY_EK,
+            .cas = cas,
+            .ca_count = 2,
+            .now_s = EVIDENCE_NOW_S,
+        },
+        &appraisal, refusal);
+}
+
+enum { FIRMWARE_AND_KERNEL = 0x3ff, WITH_STUB = 0x7bff };
+
+static void other_command_line_is_refused_naming_the_event(void **state)
+{
+    OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
+    struct refusal refusal;
+
+    (void)state;
+    assert_refused(appraise("cmdline", &good, &refusal), refusal, REFUSAL_EVENT_UNEXPECTED);
+    assert_non_null(strstr(refusal.detail, "PCR 9"));
+    assert_non_null(strstr(refusal.detail, "load options"));
+}
+
+static void changed_program_is_refused_naming_the_file(void **state)
+{
+    OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
+    struct refusal refusal;
+
+    (void)state;
+    assert_refused(appraise("tampered", &good, &refusal), refusal, REFUSAL_FILE_NOT_ALLOWED);
+    assert_non_null(strstr(refusal.detail, "/payload/agent"));
+    assert_non_null(strstr(refusal.detail, "known is 8539b81d"));
+}
+
+static void violation_is_refused_naming_the_path_unless_excepted(void **state)
+{
+    OWN(learned) struct learned boot = learn("violation", FIRMWARE_AND_KERNEL);
+    struct refusal refusal;
+    unsigned exceptions = 0;
+
+    (void)state;
+    while (appraise("violation", &boot, &refusal) != STATUS_OK) {
+        char path[REFUSAL_DETAIL_SIZE];
+
+        assert_string_equal(refusal_name(refusal.code), "ima-violation");
+        assert_int_equal(sscanf(refusal.detail, "%255s", path), 1);
+        assert_true(path[0] == '/' && exceptions++ < 2);
+        assert_ok(ima_policy_except(&boot.ima, view_string(path)));
+    }
+    assert_true(exceptions > 0);
+}
+
+static void kernel_past_secure_boot_is_refused(void **state)
+{
+    OWN(learned) struct learned uki = learn("uki-sb", WITH_STUB);
+    OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
+    struct refusal refusal;
+
+    (void)state;
+    assert_refused(appraise("secureboot", &good, &refusal), refusal, REFUSAL_EVENT_UNEXPECTED);
+    /* The capture quotes fewer PCRs than the other policy covers: look at PCRs 0 to 9. */
+    uki.events.covered &= FIRMWARE_AND_KERNEL;
+    for (size_t i = 0; i < uki.events.step_count; i++) {
+        uki.events.steps[i].optional = !(uki.events.covered >> uki.events.steps[i].pcr & 1);
+    }
+    assert_refused(appraise("secureboot", &uki, &refusal), refusal, REFUSAL_SECURE_BOOT);
+    assert_non_null(strstr(refusal.detail, "no image was verified"));
+}
+
+static void boot_without_secure_boot_is_refused_where_it_is_wanted(void **state)
+{
+    OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
+    OWN(learned) struct learned uki = learn("uki-sb", WITH_STUB);
+    struct refusal refusal;
+
+    (void)state;
+    good.secure_boot = TAKE(uki.secure_boot);
+    good.has_secure_boot = true;
+    assert_refused(appraise("good", &good, &refusal), refusal, REFUSAL_SECURE_BOOT);
+    assert_non_null(strstr(refusal.detail, "off"));
+}
+
+/* The events of the log are believed for a PCR only if they lead to its quoted value, be there no
+ * events at all. */
+static void covered_pcr_that_the_log_does_not_explain_is_refused(void **state)
+{
+    OWN(bytes) struct bytes log = vector_load("evidence/good/eventlog.bin");
+    OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
+    struct reference reference = {.events = &good.events};
+    struct pcr_bank quoted;
+
+    (void)state;
+    assert_ok(event_log_replay(bytes_view(&log), &quoted, NULL));
+    quoted.mask = 0xffff;
+    quoted.values[12].bytes[0] = 1;
+    assert_ok(event_log_appraise(bytes_view(&log), &quoted, &reference, NULL));
+    good.events.covered |= 1u << 12;
+    assert_status(event_log_appraise(bytes_view(&log), &quoted, &reference, NULL), STATUS_REFUSED);
+}
+
+/* A log that does not lead to the quote accuses no file. */
+static void file_that_the_quote_does_not_cover_is_not_named(void **state)
+{
+    OWN(evidence_files) struct evidence_files files = evidence_load("good");
+    OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
+    OWN(bytes) struct bytes tampered = vector_load("evidence/tampered/ima.bin");
+    struct ima_state ima = {0};
+    struct pcr_bank quoted;
+    struct refusal refusal;
+
+    (void)state;
+    assert_ok(pcr_bank_of_view(bytes_view(&files.pcr_values), EVIDENCE_MASK, &quoted));
+    assert_refused(ima_log_appraise(bytes_view(&tampered), &quoted, &good.ima, &ima, &refusal),
+                   refusal, REFUSAL_IMA_LOG);
+    assert_int_equal(ima.count, 0);
+}
+
+static void good_boots_are_accepted(void **state)
+{
+    OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
+    struct refusal refusal;
+
+    (void)state;
+    assert_ok(appraise("good", &good, &refusal));
+    assert_ok(appraise("good-reboot", &good, &refusal));
+    assert_ok(appraise("other-node", &good, &refusal));
+}
+
+static void signed_unified_kernel_image_is_accepted(void **state)
+{
+    OWN(learned) struct learned uki = learn("uki-sb", WITH_STUB);
+    struct refusal refusal;
+
+    (void)state;
+    assert_true(uki.has_secure_boot);
+    assert_ok(appraise("uki-sb", &uki, &refusal));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(other_command_line_is_refused_naming_the_event),
+        cmocka_unit_test(changed_program_is_refused_naming_the_file),
+        cmocka_unit_test(violation_is_refused_naming_the_path_unless_excepted),
+        cmocka_unit_test(kernel_past_secure_boot_is_refused),
+        cmocka_unit_test(boot_without_secure_boot_is_refused_where_it_is_wanted),
+        cmocka_unit_test(covered_pcr_that_the_log_does_not_explain_is_refused),
+        cmocka_unit_test(file_that_the_quote_does_not_cover_is_not_named),
+        cmocka_unit_test(good_boots_are_accepted),
+        cmocka_unit_test(signed_unified_kernel_image_is_accepted),
+    };
+    return cmocka_run_group_tests_name("log_appraisal", tests, NULL, NULL);
+}
