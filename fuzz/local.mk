@@ -150,3 +150,8 @@ FUZZ_TARGETS += fuzz/fuzz_file_set
 fuzz_fuzz_file_set_SOURCES = fuzz/fuzz_file_set.c $(FUZZ_DRIVER)
 fuzz_fuzz_file_set_LDADD = $(LINK_ATTEST)
 fuzz_fuzz_file_set_LDFLAGS = $(FUZZ_LDFLAGS)
+
+FUZZ_TARGETS += fuzz/fuzz_entry
+fuzz_fuzz_entry_SOURCES = fuzz/fuzz_entry.c $(FUZZ_DRIVER)
+fuzz_fuzz_entry_LDADD = tcd/libreplica.a $(LINK_BASE)
+fuzz_fuzz_entry_LDFLAGS = $(FUZZ_LDFLAGS)

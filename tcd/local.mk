@@ -43,7 +43,11 @@ noinst_LIBRARIES += tcd/libreplica.a
 tcd_libreplica_a_SOURCES = \
 	%D%/entry.c %D%/entry.h \
 	%D%/raft_transport.c %D%/raft_transport.h \
-	%D%/replica.c %D%/replica.h
+	%D%/replica.c %D%/replica.h %D%/replica_internal.h \
+	%D%/replica_disk.c \
+	%D%/replica_machine.c \
+	%D%/replica_members.c \
+	%D%/replica_queue.c %D%/replica_queue.h
 tcd_libreplica_a_CFLAGS = $(AM_CFLAGS) $(RAFT_CFLAGS) $(LIBUV_CFLAGS)
 LINK_REPLICA = tcd/libreplica.a $(LINK_NET) $(RAFT_LIBS) $(LIBUV_LIBS)
 LINK_TCD = tcd/libtcd.a tcd/libreplica.a tcd/core/libcore.a tcd/libauthority.a $(LINK_ATTESTER) $(RAFT_LIBS)

@@ -10,8 +10,8 @@ PROGRAMS="tcd nodeagent cli"
 
 # One door per library: header (a prefix), files or folders that may include it.
 DOORS='
-raft.h        tcd/replica.c tcd/raft_transport.c tests/ bench/
-raft/         tcd/replica.c tcd/raft_transport.c tests/ bench/
+raft.h        tcd/replica tcd/raft_transport.c tests/ bench/
+raft/         tcd/replica tcd/raft_transport.c tests/ bench/
 tss2/         lib/tpm/ tests/
 jansson.h     nodeagent/qmp cli/ tests/
 confuse.h     lib/daemon/

@@ -1,8 +1,14 @@
 # tests of tcd
 UNIT_TCD = \
+	tests/unit/tcd/test_entry \
+	tests/unit/tcd/test_replica \
 	tests/unit/tcd/test_authority
 check_PROGRAMS += $(UNIT_TCD)
 TESTS += $(UNIT_TCD)
 
 tests_unit_tcd_test_authority_SOURCES = %D%/test_authority.c
 tests_unit_tcd_test_authority_LDADD = $(LINK_AUTHORITY) $(LINK_SWTPM)
+tests_unit_tcd_test_entry_SOURCES = %D%/test_entry.c
+tests_unit_tcd_test_entry_LDADD = tcd/libreplica.a $(LINK_BASE) $(LINK_TEST)
+tests_unit_tcd_test_replica_SOURCES = %D%/test_replica.c
+tests_unit_tcd_test_replica_LDADD = tcd/libreplica.a $(LINK_NETTEST) $(RAFT_LIBS)

@@ -1,0 +1,185 @@
+#include "tcd/replica_internal.h"
+
+#include "lib/base/log.h"
+#include "lib/base/text.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TRAILING_ENTRIES_MIN = 64,
+    SNAPSHOT_FORMAT = 1,
+    SNAPSHOT_HEADER_SIZE = 4 + 8 + SHA256_SIZE + 8,
+};
+
+static bool entry_is_ours(const struct replica *replica, const struct entry_header *header)
+{
+    const struct round *round = &replica->round;
+
+    return round->kind == ROUND_BATCH && header->raft_id == replica->config.raft_id &&
+           header->incarnation == replica->incarnation && header->number == round->number &&
+           replica_leads_in(replica, round->term) && replica_is_awake(replica);
+}
+
+static void position_check(struct replica *replica, uint64_t revision, const struct digest *digest)
+{
+    const struct replica_machine *machine = &replica->config.machine;
+    struct digest own_digest;
+    uint64_t own_revision;
+    char detail[256];
+
+    machine->position(machine->context, &own_revision, &own_digest);
+    if (own_revision == revision && digest_equal(&own_digest, digest)) {
+        return;
+    }
+    (void)snprintf(detail, sizeof detail, "revision %llu digest %s, the proposer's %llu %s",
+                   (unsigned long long)own_revision, hex_short(digest_view(&own_digest)).text,
+                   (unsigned long long)revision, hex_short(digest_view(digest)).text);
+    replica_fatal(replica, "state-diverged", detail);
+}
+
+static void snapshot_when_due(struct replica *replica, size_t entry_bytes)
+{
+    replica->log_bytes += entry_bytes;
+    replica->log_entries++;
+    /* libraft counts entries; it is told "now" when we have counted enough bytes. */
+    if (replica->log_bytes >= replica->config.snapshot_bytes) {
+        raft_set_snapshot_threshold(&replica->raft, 1);
+    }
+}
+
+static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buffer, void **ret_result)
+{
+    struct replica *replica = fsm->data;
+    const struct replica_machine *machine = &replica->config.machine;
+    struct entry_header header;
+    struct reader commands;
+    struct proposal *own = NULL;
+    enum status status = entry_read((struct view){buffer->base, buffer->len}, &header, &commands);
+
+    *ret_result = NULL;
+    if (status != STATUS_OK) {
+        replica_fatal(replica, "entry-format", status_text(status));
+    }
+    position_check(replica, header.revision, &header.digest);
+    if (entry_is_ours(replica, &header)) {
+        ASSERT(header.count == replica->round.proposals.count);
+        replica->round.was_applied_as_ours = true;
+        own = replica->round.proposals.first;
+    }
+    for (uint32_t i = 0; i < header.count; i++) {
+        machine->apply(machine->context, entry_read_command(&commands), own ? own->slot : NULL);
+        own = own ? own->next : NULL;
+    }
+    snapshot_when_due(replica, buffer->len);
+    return 0;
+}
+
+static size_t number_write(uint8_t *at, uint64_t value, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        at[i] = (uint8_t)(value >> (8 * (size - 1 - i)));
+    }
+    return size;
+}
+
+/* u32 format | u64 revision | digest (32) | u64 size | the machine's bytes | zeros */
+static int snapshot_write(struct replica *replica, const struct bytes *state,
+                          struct raft_buffer *ret_buffer)
+{
+    const struct replica_machine *machine = &replica->config.machine;
+    size_t size =
+        (SNAPSHOT_HEADER_SIZE + state->size + ENTRY_ALIGNMENT - 1) & ~(size_t)(ENTRY_ALIGNMENT - 1);
+    uint8_t *at = raft_malloc(size);
+    struct digest digest;
+    uint64_t revision;
+
+    if (!at) {
+        return RAFT_NOMEM;
+    }
+    *ret_buffer = (struct raft_buffer){at, size};
+    machine->position(machine->context, &revision, &digest);
+    memset(at + size - ENTRY_ALIGNMENT, 0, ENTRY_ALIGNMENT);
+    at += number_write(at, SNAPSHOT_FORMAT, 4);
+    at += number_write(at, revision, 8);
+    memcpy(at, digest.bytes, SHA256_SIZE);
+    at += SHA256_SIZE;
+    at += number_write(at, state->size, 8);
+    if (state->size > 0) {
+        memcpy(at, state->data, state->size);
+    }
+    return 0;
+}
+
+static void trailing_set(struct replica *replica)
+{
+    uint64_t average = replica->log_entries ? replica->log_bytes / replica->log_entries + 1 : 1;
+    uint64_t entries = replica->config.trailing_bytes / average;
+
+    entries = entries < TRAILING_ENTRIES_MIN ? TRAILING_ENTRIES_MIN : entries;
+    entries = entries > TRAILING_ENTRIES_MAX ? TRAILING_ENTRIES_MAX : entries;
+    raft_set_snapshot_trailing(&replica->raft, (unsigned)entries);
+}
+
+static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *ret_buffers[],
+                        unsigned *ret_count)
+{
+    struct replica *replica = fsm->data;
+    const struct replica_machine *machine = &replica->config.machine;
+    OWN(bytes) struct bytes state = {0};
+    struct raft_buffer *buffer = raft_malloc(sizeof *buffer);
+    enum status status = machine->snapshot(machine->context, &state);
+
+    /* Whatever comes of it, the next one is due after as many bytes again. */
+    raft_set_snapshot_threshold(&replica->raft, UINT_MAX);
+    trailing_set(replica);
+    replica->log_bytes = replica->log_entries = 0;
+    if (status != STATUS_OK || !buffer || snapshot_write(replica, &state, buffer) != 0) {
+        log_event(LOG_ERROR, "snapshot-failed", "status=\"%s\"", status_text(status));
+        raft_free(buffer);
+        return RAFT_NOMEM;
+    }
+    replica->snapshots_taken++;
+    *ret_buffers = buffer;
+    *ret_count = 1;
+    return 0;
+}
+
+static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buffer)
+{
+    struct replica *replica = fsm->data;
+    const struct replica_machine *machine = &replica->config.machine;
+    struct reader reader = reader_of((struct view){buffer->base, buffer->len});
+    struct digest digest;
+    struct view state;
+    uint64_t revision, size;
+
+    if (reader_u32(&reader) != SNAPSHOT_FORMAT) {
+        replica_fatal(replica, "snapshot", "of another format");
+    }
+    revision = reader_u64(&reader);
+    reader_copy(&reader, digest.bytes, SHA256_SIZE);
+    size = reader_u64(&reader);
+    reader_require(&reader, size <= reader.left);
+    state = reader_view(&reader, reader.bad ? 0 : (size_t)size);
+    reader_require(&reader, reader.left < ENTRY_ALIGNMENT && view_is_zero(reader_rest(&reader)));
+    if (!reader_done(&reader) || machine->restore(machine->context, state) != STATUS_OK) {
+        replica_fatal(replica, "snapshot", "malformed");
+    }
+    position_check(replica, revision, &digest);
+    raft_free(buffer->base);
+    replica->log_bytes = replica->log_entries = 0;
+    replica->snapshots_restored++;
+    return 0;
+}
+
+struct raft_fsm replica_fsm(struct replica *replica)
+{
+    return (struct raft_fsm){.version = 1,
+                             .data = replica,
+                             .apply = fsm_apply,
+                             .snapshot = fsm_snapshot,
+                             .restore = fsm_restore};
+}
