@@ -26,7 +26,7 @@ tccpctl=(env -u TCCP_ADDR -u TCCP_PERIMETER -u TCCP_IDENTITY -u TCCP_CONTEXT)
 
 perimeter_tool()
 {
-    "${tccpctl[@]}" "HOME=$perimeter" "$programs/cli/tccpctl" "$@"
+    "${tccpctl[@]}" "HOME=$perimeter" "${tool:-$programs/cli/tccpctl}" "$@"
 }
 
 perimeter_names()
@@ -231,4 +231,32 @@ perimeter_local()
 perimeter_logged()
 {
     grep -q -- "$2" "$run/$1.log"
+}
+
+# The first member makes the seed, two people of the ETE endorse it, it founds the cluster; the operator enrolls.
+perimeter_bootstrap()
+{
+    local first root=(--root "$perimeter/ete/perimeter.root") key
+
+    first=$(perimeter_names member | head -n 1)
+    perimeter_step perimeter_local "$first" cluster bootstrap --out "$perimeter/request" --wait || return 1
+    for key in 2 3; do
+        perimeter_step perimeter_tool ete endorse "$perimeter/request" "${root[@]}" --yes \
+            --manifest "$perimeter/manifest.signed" --key "$perimeter/ete/key-$key.pem" || return 1
+    done
+    perimeter_step perimeter_local "$first" cluster bootstrap --endorsement "$perimeter/request.endorsement" --wait
+}
+
+perimeter_enroll()
+{
+    perimeter_step perimeter_ctl user enroll --wait
+}
+
+# A field of `tccpctl ... -o json`: perimeter_json FILTER ARGUMENTS...; empty when the question was not answered.
+perimeter_json()
+{
+    local filter=$1
+
+    shift
+    perimeter_ctl "$@" -o json --timeout 5s 2>/dev/null | jq -r "$filter" 2>/dev/null
 }
