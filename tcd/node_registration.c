@@ -88,9 +88,15 @@ void node_registration_hello(struct node_session *session, struct view payload)
     struct in_force *in_force = machine_in_force(tcd->machine);
     struct verifier_config config;
     enum status status;
+    size_t cursor = 0;
 
     if (!in_force || !in_force->bundle->endorsed) {
         fail(session, "no endorsed perimeter is in force", STATUS_NOT_READY);
+        return;
+    }
+    /* The first raft id is the founder's: nobody joins before that is committed. */
+    if (!registry_member_next(tcd_registry(tcd), &cursor)) {
+        fail(session, "the cluster is being founded", STATUS_NOT_READY);
         return;
     }
     session->in_force = in_force_hold(in_force);
