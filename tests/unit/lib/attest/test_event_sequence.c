@@ -90,6 +90,9 @@ static void missing_event_is_refused(void **state)
     (void)state;
     log_write(&writer, &options, NULL);
     assert_sequence_refused(&sequence, &writer, REFUSAL_EVENT_MISSING);
+    /* Missing in the middle: the next one comes where it was expected. */
+    log_write(&writer, &initrd, NULL);
+    assert_sequence_refused(&sequence, &writer, REFUSAL_EVENT_UNEXPECTED);
 }
 
 static void events_in_another_order_are_refused(void **state)

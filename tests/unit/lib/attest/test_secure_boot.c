@@ -86,6 +86,8 @@ enum fault {
     FAULT_LATE_VARIABLE = 1 << 11,
     FAULT_DATA = 1 << 12,
     FAULT_GUID = 1 << 13,
+    FAULT_NO_DBX = 1 << 14,
+    FAULT_LATE_DBX = 1 << 15,
 };
 
 static void log_make(struct writer *writer, unsigned faults)
@@ -104,12 +106,17 @@ static void log_make(struct writer *writer, unsigned faults)
                    view_string(faults & FAULT_OTHER_KEK ? "other" : "kek"));
     variable_write(writer, config, database_guid, "db",
                    view_string(faults & FAULT_OTHER_DB ? "other" : "db"));
-    variable_write(writer, config, database_guid, "dbx", bytes_view(&dbx));
+    if (!(faults & (FAULT_NO_DBX | FAULT_LATE_DBX))) {
+        variable_write(writer, config, database_guid, "dbx", bytes_view(&dbx));
+    }
     if (faults & FAULT_SECOND_DB) {
         variable_write(writer, config, database_guid, "db", view_string("db"));
     }
     if (!(faults & FAULT_NO_SEPARATOR)) {
         separator_write(writer, 7);
+    }
+    if (faults & FAULT_LATE_DBX) {
+        variable_write(writer, config, database_guid, "dbx", bytes_view(&dbx));
     }
     if (faults & FAULT_LATE_VARIABLE) {
         variable_write(writer, config, global_guid, "SecureBoot", VIEW_OF_ARRAY(on));
@@ -141,7 +148,7 @@ static void every_deviation_is_refused(void **state)
     OWN(secure_boot_policy) struct secure_boot_policy policy = policy_new();
 
     (void)state;
-    for (unsigned fault = 0; fault <= 13; fault++) {
+    for (unsigned fault = 0; fault <= 15; fault++) {
         OWN(writer) struct writer writer = writer_new(LOG_SIZE_MAX);
         struct refusal refusal = {0};
 
