@@ -3,6 +3,10 @@ UNIT_TCD = \
 	tests/unit/tcd/test_entry \
 	tests/unit/tcd/test_replica \
 	tests/unit/tcd/test_authority
+	tests/unit/tcd/test_authority \
+	tests/unit/tcd/test_authorize \
+	tests/unit/tcd/test_leases \
+	tests/unit/tcd/test_quoter
 check_PROGRAMS += $(UNIT_TCD)
 TESTS += $(UNIT_TCD)
 
@@ -12,3 +16,10 @@ tests_unit_tcd_test_entry_SOURCES = %D%/test_entry.c
 tests_unit_tcd_test_entry_LDADD = tcd/libreplica.a $(LINK_BASE) $(LINK_TEST)
 tests_unit_tcd_test_replica_SOURCES = %D%/test_replica.c
 tests_unit_tcd_test_replica_LDADD = tcd/libreplica.a $(LINK_NETTEST) $(RAFT_LIBS)
+tests_unit_tcd_test_authorize_SOURCES = %D%/test_authorize.c
+tests_unit_tcd_test_authorize_LDADD = $(LINK_TCD) $(LINK_TEST)
+tests_unit_tcd_test_leases_SOURCES = %D%/test_leases.c
+tests_unit_tcd_test_leases_LDADD = $(LINK_TCD) $(LINK_TEST)
+tests_unit_tcd_test_quoter_SOURCES = %D%/test_quoter.c
+tests_unit_tcd_test_quoter_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
+tests_unit_tcd_test_quoter_LDADD = $(LINK_SWTPM) $(LINK_TCD) $(LINK_TEST)
