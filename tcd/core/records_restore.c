@@ -461,17 +461,53 @@ static enum status restore_vm(struct registry *registry, const Tccp__Log__VmReco
     if (!vm_fields_from(message, vm) || !place_from(registry, message->owner, &owner) ||
         !place_from(registry, message->peer, &peer) ||
         !vm_is_consistent(registry, vm, &owner, &peer) || table_find(&registry->vms, &vm->id) ||
-        registry->vms.count >= CORE_VM_COUNT_MAX ||
-        (vm->migration != 0 && table_find(&registry->migrations, &vm->migration))) {
+        registry->vms.count >= CORE_VM_COUNT_MAX) {
         return STATUS_MALFORMED;
     }
     vm_set_owner(registry, vm, owner);
     vm_set_peer(registry, vm, peer);
-    if (vm->migration != 0) {
-        table_insert(&registry->migrations, vm);
-    }
     table_insert(&registry->vms, TAKE(vm));
     return STATUS_OK;
+}
+
+static int compare_migrations(const void *left, const void *right)
+{
+    const struct vm *const *a = left, *const *b = right;
+
+    return (*a)->migration < (*b)->migration ? -1 : (*a)->migration > (*b)->migration;
+}
+
+/* In the order in which they were authorised, as in the registry of which this is a copy: aborting
+ * several at once makes leaves in this order. */
+static enum status restore_migrations(struct registry *registry)
+{
+    struct vm *vm, **open = calloc(registry->vms.count + 1, sizeof *open);
+    size_t cursor = 0, count = 0;
+    enum status status = STATUS_OK;
+
+    if (!open) {
+        return STATUS_NO_MEMORY;
+    }
+    while ((vm = table_next(&registry->vms, &cursor))) {
+        if (vm->migration != 0) {
+            open[count++] = vm;
+        }
+    }
+    qsort(open, count, sizeof(struct vm *), compare_migrations);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (i > 0 && open[i]->migration == open[i - 1]->migration) {
+            status = STATUS_MALFORMED;
+        } else {
+            table_insert(&registry->migrations, open[i]);
+        }
+    }
+    free(open);
+    return status;
+}
+
+enum status records_finish(struct registry *registry)
+{
+    return restore_migrations(registry);
 }
 
 enum status record_restore(struct registry *registry, const Tccp__Log__SnapshotRecord *record)

@@ -106,6 +106,7 @@ enum status registry_restore(struct view bytes, struct registry **ret_registry)
     if (!reader_done(&reader)) {
         return STATUS_MALFORMED;
     }
+    TRY(records_finish(registry));
     *ret_registry = TAKE(registry);
     return STATUS_OK;
 }

@@ -15,5 +15,7 @@ enum { SNAPSHOT_FORMAT = 1, SNAPSHOT_RECORD_COUNT_MAX = 1000000 };
  * which the caller checks. The end is the caller's.
  */
 enum status record_restore(struct registry *registry, const Tccp__Log__SnapshotRecord *record);
+/* After the last record. */
+enum status records_finish(struct registry *registry);
 
 #endif

@@ -117,6 +117,37 @@ static void what_follows_a_restore_is_the_same(void **state)
     fixture_stop(&twin);
 }
 
+/* Found by the simulation: a restored registry aborted them in another order. */
+static void several_migrations_keep_their_order(void **state)
+{
+    struct fixture fixture, twin;
+    OWN(bytes) struct bytes snapshot = {0};
+    struct command command;
+    struct digest left, right;
+
+    (void)state;
+    fixture_start(&fixture, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        fixture_register(&fixture, i);
+    }
+    fixture_run(&fixture, 1, 0);
+    fixture_run(&fixture, 2, 0);
+    fixture_migrate(&fixture, 2, 1);
+    fixture_migrate(&fixture, 1, 1);
+    assert_ok(registry_snapshot(fixture.registry, &snapshot));
+    twin = fixture;
+    assert_ok(registry_restore(bytes_view(&snapshot), &twin.registry));
+    command = fixture_registration(&fixture, 1);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    assert_verdict(fixture_do(&twin, &command), REFUSAL_NONE);
+    assert_int_equal(fixture.outcome.leaf_count, 3);
+    left = registry_digest(fixture.registry);
+    right = registry_digest(twin.registry);
+    assert_memory_equal(&left, &right, sizeof left);
+    fixture_stop(&fixture);
+    fixture_stop(&twin);
+}
+
 static void an_empty_registry_has_a_snapshot(void **state)
 {
     OWN(registry) struct registry *registry = registry_new();
@@ -394,6 +425,7 @@ int main(void)
         cmocka_unit_test(an_empty_registry_has_a_snapshot),
         cmocka_unit_test(a_snapshot_restores_everything),
         cmocka_unit_test(what_follows_a_restore_is_the_same),
+        cmocka_unit_test(several_migrations_keep_their_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
