@@ -1,12 +1,12 @@
 # tests of tcd
 UNIT_TCD = \
-	tests/unit/tcd/test_entry \
-	tests/unit/tcd/test_replica \
-	tests/unit/tcd/test_authority
 	tests/unit/tcd/test_authority \
 	tests/unit/tcd/test_authorize \
+	tests/unit/tcd/test_entry \
 	tests/unit/tcd/test_leases \
-	tests/unit/tcd/test_quoter
+	tests/unit/tcd/test_machine \
+	tests/unit/tcd/test_quoter \
+	tests/unit/tcd/test_replica
 check_PROGRAMS += $(UNIT_TCD)
 TESTS += $(UNIT_TCD)
 
@@ -23,3 +23,5 @@ tests_unit_tcd_test_leases_LDADD = $(LINK_TCD) $(LINK_TEST)
 tests_unit_tcd_test_quoter_SOURCES = %D%/test_quoter.c
 tests_unit_tcd_test_quoter_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
 tests_unit_tcd_test_quoter_LDADD = $(LINK_SWTPM) $(LINK_TCD) $(LINK_TEST)
+tests_unit_tcd_test_machine_SOURCES = %D%/test_machine.c
+tests_unit_tcd_test_machine_LDADD = tests/support/libperimetertest.a tests/support/libsofttpm.a $(LINK_TCD) $(LINK_TEST)
