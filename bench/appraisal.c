@@ -6,8 +6,10 @@
  *     bench/appraisal INPUTS.tar.gz
  *
  * The inputs are quotes and logs by scenario: SCENARIO/{rsa,ecc}.{attest,sig,nonce}, pcrs.json, and
- * common/ with keys (ak_{rsa,ecc}.tpm2b) and logs (ima_{1k,10k,10k_inc10}.bin). Prints lines
- * `name: value`; exits 1 when an appraisal does not accept what it should.
+ * common/ with keys (ak_{rsa,ecc}.tpm2b), logs (eventlog.bin, ima_{1k,10k,10k_inc10}.bin) and
+ * allowed files (runtime_policy_{1k,10k}.json), each of which is looked up. What is expected of the
+ * boot log is learned from it. Prints lines `name: value`; exits 1 when an appraisal does not
+ * accept what it should.
  */
 #include "lib/attest/appraisal.h"
 #include "lib/attest/tpm_key.h"
@@ -91,10 +93,66 @@ static struct view keep(struct bytes bytes)
     return bytes_view(&bytes);
 }
 
-static void scenario_read(const char *name, const char *kind, const char *ima_log,
-                          struct scenario *scenario)
+/* The files of a policy in the peer's form, {"path": ["sha256"]}, one after the other under
+ * "digests". */
+static struct ima_policy *files_read(const char *name)
 {
-    static uint8_t values[PCR_COUNT][PCR_COUNT * SHA256_SIZE];
+    static struct ima_policy policies[3];
+    static unsigned used;
+    struct ima_policy *policy = &policies[used++];
+    struct bytes json = file_read("common", name), set;
+    struct file_set_builder builder = {0};
+    char *at;
+
+    json.data[json.size] = 0;
+    at = strstr((char *)json.data, "\"digests\": {");
+    while (at && (at = strstr(at, "\": [\""))) {
+        char *path = at, value[HEX_DIGITS + 1];
+        struct digest digest;
+
+        while (path[-1] != '"') {
+            path--;
+        }
+        if (sscanf(at, "\": [\"%64[0-9a-f]\"", value) != 1 ||
+            hex_decode(value, digest.bytes, SHA256_SIZE) != STATUS_OK) {
+            break; /* the end of the digests */
+        }
+        if (file_set_builder_add(&builder,
+                                 (struct view){(const uint8_t *)path, (size_t)(at - path)},
+                                 &digest) != STATUS_OK) {
+            die("policy", name);
+        }
+        at++;
+    }
+    bytes_free(&json);
+    if (file_set_builder_take(&builder, &set) != STATUS_OK ||
+        file_set_open(bytes_view(&set), &policy->files) != STATUS_OK) {
+        die("policy", name);
+    }
+    return policy;
+}
+
+/* What is expected of the boot, learned from its log. */
+static void boot_learn(struct scenario *scenario)
+{
+    static struct event_sequence events;
+    static struct secure_boot_policy secure_boot;
+    struct refusal refusal = {0};
+
+    if (events.step_count == 0 &&
+        (event_sequence_learn(scenario->evidence.event_log, 0x437f, &events, &refusal) !=
+             STATUS_OK ||
+         secure_boot_learn(scenario->evidence.event_log, &secure_boot, &refusal) != STATUS_OK)) {
+        die(refusal_name(refusal.code), refusal.detail);
+    }
+    scenario->inputs.reference.events = &events;
+    scenario->inputs.reference.secure_boot = &secure_boot;
+}
+
+static void scenario_read(const char *name, const char *kind, const char *ima_log,
+                          struct ima_policy *files, bool has_boot_log, struct scenario *scenario)
+{
+    static uint8_t values[8][PCR_COUNT * SHA256_SIZE];
     static unsigned used;
     struct pcr_bank bank = values_read(name);
     char path[64];
@@ -113,13 +171,18 @@ static void scenario_read(const char *name, const char *kind, const char *ima_lo
     scenario->inputs.qualifying = keep(file_read(name, path));
     if (ima_log) {
         scenario->evidence.ima_log = keep(file_read("common", ima_log));
-        scenario->policy.needs_ima_log = true;
+        scenario->inputs.reference.files = files;
+    }
+    if (has_boot_log) {
+        scenario->evidence.event_log = keep(file_read("common", "eventlog.bin"));
+        boot_learn(scenario);
     }
     for (unsigned pcr = 0; pcr < PCR_COUNT; pcr++) {
         if (bank.mask >> pcr & 1) {
             memcpy(values[used] + size, bank.values[pcr].bytes, SHA256_SIZE);
             size += SHA256_SIZE;
-            if (!(ima_log && pcr == PCR_IMA) &&
+            /* With logs the values of their PCRs follow from what is expected of the logs. */
+            if (!(reference_mask(&scenario->inputs.reference) >> pcr & 1) &&
                 pcr_policy_allow(&scenario->policy, pcr, &bank.values[pcr]) != STATUS_OK) {
                 die("policy", name);
             }
@@ -262,6 +325,58 @@ static void hash_log(const void *argument)
     }
 }
 
+/* A boot log's data, once. */
+static void hash_bytes(const void *argument)
+{
+    const struct view *log = argument;
+    struct digest digest = sha256(*log);
+
+    if (view_is_zero(digest_view(&digest))) {
+        die("floor", "no log");
+    }
+}
+
+/* Looks the paths of an IMA log up in a large set. */
+struct lookup {
+    const struct ima_policy *policy;
+    struct view log;
+    uint64_t count;
+};
+
+static void look_up(const void *argument)
+{
+    const struct lookup *lookup = argument;
+    struct reader reader = reader_of(lookup->log);
+    size_t unknown = 0;
+
+    while (reader.left) {
+        struct ima_entry entry;
+        struct digest digest;
+
+        if (ima_entry_read(&reader, &entry) != STATUS_OK ||
+            digest_of_view(entry.file_digest, &digest) != STATUS_OK) {
+            die("lookup", "log");
+        }
+        unknown += file_set_find(&lookup->policy->files, entry.path, &digest, NULL) != FILE_ALLOWED;
+    }
+    if (unknown > 1) { /* boot_aggregate is no file */
+        die("lookup", "a file of the log is not in the large set");
+    }
+}
+
+static void parse_only(const void *argument)
+{
+    const struct lookup *lookup = argument;
+    struct reader reader = reader_of(lookup->log);
+    struct ima_entry entry;
+
+    while (reader.left) {
+        if (ima_entry_read(&reader, &entry) != STATUS_OK) {
+            die("lookup", "log");
+        }
+    }
+}
+
 static void report(const char *name, double value)
 {
     printf("%s: %.3g\n", name, value);
@@ -310,7 +425,9 @@ static void clean_up(const char *target)
 
 int main(int argc, char **argv)
 {
-    static struct scenario rsa, ecc, ima1k, ima10k, inc10;
+    static struct scenario rsa, ecc, ima1k, ima10k, inc10, boot, full;
+    struct ima_policy *files_1k, *files_10k;
+    struct lookup lookup;
     static struct floor_signature rsa_floor, ecc_floor;
     char target[] = "/tmp/bench-appraisal-XXXXXX";
     struct appraisal appraisal;
@@ -323,11 +440,16 @@ int main(int argc, char **argv)
         return 64;
     }
     unpack(argv[1], target);
-    scenario_read("pcr", "rsa", NULL, &rsa);
-    scenario_read("pcr", "ecc", NULL, &ecc);
-    scenario_read("ima1k", "ecc", "ima_1k.bin", &ima1k);
-    scenario_read("ima10k", "ecc", "ima_10k.bin", &ima10k);
-    scenario_read("ima10k_inc10", "ecc", "ima_10k_inc10.bin", &inc10);
+    files_1k = files_read("runtime_policy_1k.json");
+    files_10k = files_read("runtime_policy_10k.json");
+    lookup.policy = files_read("runtime_policy_100k.json");
+    scenario_read("pcr", "rsa", NULL, NULL, false, &rsa);
+    scenario_read("pcr", "ecc", NULL, NULL, false, &ecc);
+    scenario_read("ima1k", "ecc", "ima_1k.bin", files_1k, false, &ima1k);
+    scenario_read("ima10k", "ecc", "ima_10k.bin", files_10k, false, &ima10k);
+    scenario_read("ima10k_inc10", "ecc", "ima_10k_inc10.bin", files_10k, false, &inc10);
+    scenario_read("mb", "ecc", NULL, NULL, true, &boot);
+    scenario_read("full1k", "ecc", "ima_1k.bin", files_1k, true, &full);
     clean_up(target);
 
     /* The ten entries continue what the ten thousand left. */
@@ -353,5 +475,16 @@ int main(int argc, char **argv)
                 ecc_floor_us + measure(hash_log, &ima10k.evidence.ima_log));
     report_pair("ima10k_inc10", measure(appraise, &inc10),
                 ecc_floor_us + measure(hash_log, &inc10.evidence.ima_log));
+    report_pair("mb", measure(appraise, &boot),
+                ecc_floor_us + measure(hash_bytes, &boot.evidence.event_log));
+    report_pair("full1k", measure(appraise, &full),
+                ecc_floor_us + measure(hash_bytes, &full.evidence.event_log) +
+                    measure(hash_log, &full.evidence.ima_log));
+    lookup.log = ima10k.evidence.ima_log;
+    lookup.count = appraisal.boot.ima.count;
+    report("file_lookup_100k_us",
+           (measure(look_up, &lookup) - measure(parse_only, &lookup)) / (double)lookup.count);
+    printf("reference_100k_bytes: %zu\n",
+           (size_t)FILE_SET_HEADER_SIZE + lookup.policy->files.count * FILE_SET_ENTRY_SIZE);
     return 0;
 }

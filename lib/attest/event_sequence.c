@@ -84,8 +84,28 @@ static struct view tag_text(struct view data)
     return text.data[text.size - 1] == 0 ? (struct view){text.data, text.size - 1} : text;
 }
 
+static bool contains(struct view text, const char *wanted)
+{
+    return text.size > 0 && memmem(text.data, text.size, wanted, strlen(wanted));
+}
+
+/* GRUB measures what it reads into PCR 9, under its path, and what it runs into PCR 8. */
+static enum event_role role_by_grub(const struct event *event)
+{
+    static const char cmdline[] = "kernel_cmdline:";
+
+    if (event->pcr == 8 && event->data.size >= sizeof cmdline - 1 &&
+        memcmp(event->data.data, cmdline, sizeof cmdline - 1) == 0) {
+        return EVENT_ROLE_LOAD_OPTIONS;
+    }
+    return event->pcr == 9 && contains(event->data, "/initr") ? EVENT_ROLE_INITRD : EVENT_ROLE_NONE;
+}
+
 static enum event_role role_of(const struct event *event)
 {
+    if (event->type == EVENT_IPL) {
+        return role_by_grub(event);
+    }
     if (event->pcr == 4 && event->type == EVENT_EFI_BOOT_SERVICES_APPLICATION) {
         return EVENT_ROLE_KERNEL;
     }

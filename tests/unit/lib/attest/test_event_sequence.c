@@ -199,6 +199,23 @@ static void learned_sequence_accepts_its_boot_and_names_what_differs(void **stat
     assert_non_null(strstr(refusal.detail, "load options"));
 }
 
+static void roles_are_learned_from_grub_too(void **state)
+{
+    OWN(event_sequence) struct event_sequence sequence = {0};
+    OWN(writer) struct writer writer = writer_new(LOG_SIZE_MAX);
+
+    (void)state;
+    event_log_begin(&writer);
+    event_write(&writer, 4, EVENT_EFI_BOOT_SERVICES_APPLICATION, &kernel, (struct view){0});
+    event_write(&writer, 8, EVENT_IPL, &extra, view_string("grub_cmd: set kernel_cmdline:"));
+    event_write(&writer, 8, EVENT_IPL, &options, view_string("kernel_cmdline: ro quiet"));
+    event_write(&writer, 9, EVENT_IPL, &initrd, view_string("(hd0,gpt2)/initramfs-6.1.img"));
+    assert_ok(event_sequence_learn(written(&writer), 0x3ff, &sequence, NULL));
+    assert_ok(event_sequence_check_roles(&sequence, NULL));
+    assert_int_equal(sequence.steps[1].role, EVENT_ROLE_NONE);
+    assert_int_equal(sequence.steps[2].role, EVENT_ROLE_LOAD_OPTIONS);
+}
+
 /* A kernel that was started past the firmware under Secure Boot left no trace in PCR 4: even its
  * own log makes no policy. */
 static void silent_bypass_makes_no_policy(void **state)
@@ -226,6 +243,7 @@ int main(void)
         cmocka_unit_test(policy_that_does_not_insist_on_kernel_options_and_initrd_is_refused),
         cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(learned_sequence_accepts_its_boot_and_names_what_differs),
+        cmocka_unit_test(roles_are_learned_from_grub_too),
         cmocka_unit_test(silent_bypass_makes_no_policy),
     };
     return cmocka_run_group_tests_name("event_sequence", tests, NULL, NULL);
