@@ -12,9 +12,19 @@ nodeagent_launcher_liblauncher_a_SOURCES = \
 	%D%/launcher/launcher.c %D%/launcher/launcher.h \
 	%D%/launcher/message.c %D%/launcher/message.h \
 	%D%/launcher/sandbox.c %D%/launcher/sandbox.h \
+	%D%/launcher/settings.c %D%/launcher/settings.h \
 	%D%/launcher/supervisor.c %D%/launcher/supervisor.h \
+	%D%/launcher/trust.c %D%/launcher/trust.h \
 	%D%/launcher/witness.c %D%/launcher/witness.h
+# Most of it needs no more than this; the program itself adds what verifies grants and reads its configuration.
 LINK_LAUNCHER = nodeagent/launcher/liblauncher.a $(LINK_BASE)
+LINK_LAUNCHER_PROGRAM = nodeagent/launcher/liblauncher.a $(LINK_DAEMON) $(LINK_PROTOCOL)
+
+sbin_PROGRAMS += nodeagent/launcher/tccp-launcher
+nodeagent_launcher_tccp_launcher_SOURCES = \
+	%D%/launcher/confinement.c %D%/launcher/confinement.h \
+	%D%/launcher/main.c
+nodeagent_launcher_tccp_launcher_LDADD = $(LINK_LAUNCHER_PROGRAM) $(SECCOMP_LIBS)
 
 # The VM side of a node, without any protocol of the coordinator's: QMP, QEMU, images, migration.
 noinst_LIBRARIES += nodeagent/libvm.a

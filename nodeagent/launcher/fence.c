@@ -11,18 +11,42 @@ void fence_start(struct fence *fence, const struct digest *vm, uint64_t generati
     };
 }
 
-enum fence_signal fence_grant(struct fence *fence, const struct run_grant *grant, uint64_t now_ms)
+/* After its time was set anew. */
+static enum fence_signal fence_go_on(struct fence *fence, uint64_t now_ms)
 {
-    if (fence->state == VM_KILLED) {
-        return FENCE_NO_SIGNAL;
-    }
-    grant_take(&fence->record, grant);
     if (fence->record.deadline_ms <= now_ms) {
         return fence_tick(fence, now_ms);
     }
     fence->state = VM_RUNNING;
     /* Also where it was not stopped by us: SIGCONT does no harm. */
     return FENCE_CONTINUE;
+}
+
+enum fence_signal fence_grant(struct fence *fence, const struct run_grant *grant,
+                              const struct lease_mark *lease, uint64_t now_ms)
+{
+    if (fence->state == VM_KILLED) {
+        return FENCE_NO_SIGNAL;
+    }
+    grant_take(&fence->record, grant, lease);
+    return fence_go_on(fence, now_ms);
+}
+
+enum fence_signal fence_renew(struct fence *fence, const struct lease_mark *lease, uint64_t now_ms)
+{
+    grant_renew(&fence->record, lease);
+    switch (fence->state) {
+    case VM_RUNNING:
+    case VM_STOPPED:
+        return fence_go_on(fence, now_ms);
+    case VM_PREPARING:
+    case VM_SETTLING:
+    case VM_FROZEN:
+    case VM_KILLED:
+    case VM_STATE_COUNT:
+        break;
+    }
+    return FENCE_NO_SIGNAL;
 }
 
 enum status fence_settle(struct fence *fence)
@@ -116,7 +140,9 @@ enum fence_signal fence_tick(struct fence *fence, uint64_t now_ms)
         return FENCE_KILL;
     case VM_RUNNING:
         /* Counted from the deadline, not from now: whoever starts it elsewhere counts so. */
-        fence->kill_at_ms = add_saturating(fence->record.deadline_ms, fence->fence_ms);
+        fence->kill_at_ms = fence->record.action == ON_LOST_LEASE_STOP
+                                ? add_saturating(fence->record.deadline_ms, fence->fence_ms)
+                                : UINT64_MAX;
         fence->state = VM_STOPPED;
         if (now_ms >= fence->kill_at_ms) {
             fence->state = VM_KILLED;

@@ -6,7 +6,7 @@
  *     PREPARING --grant--> RUNNING --settle--> SETTLING --freeze, deadline--> FROZEN
  *                             | deadline                                        |
  *                             v                                          newer grant -> RUNNING
- *                          STOPPED --fence time--> KILLED
+ *                          STOPPED --fence time--> KILLED (if the VM's policy says stop)
  *
  * The deadline needs neither agent nor QEMU: SIGSTOP cannot be caught.
  */
@@ -18,7 +18,7 @@
 struct fence {
     struct grant_record record;
     enum vm_state state;
-    uint64_t fence_ms; /* from the deadline to SIGKILL; FENCE_NEVER_MS */
+    uint64_t fence_ms; /* from the deadline to SIGKILL, where that is to be done */
     uint64_t prepare_until_ms;
     uint64_t kill_at_ms; /* in VM_STOPPED */
 };
@@ -29,7 +29,10 @@ void fence_start(struct fence *fence, const struct digest *vm, uint64_t generati
                  uint64_t prepare_until_ms, uint64_t fence_ms);
 
 /* A grant that grant_check() accepted. */
-enum fence_signal fence_grant(struct fence *fence, const struct run_grant *grant, uint64_t now_ms);
+enum fence_signal fence_grant(struct fence *fence, const struct run_grant *grant,
+                              const struct lease_mark *lease, uint64_t now_ms);
+/* The agent's lease was renewed. */
+enum fence_signal fence_renew(struct fence *fence, const struct lease_mark *lease, uint64_t now_ms);
 /* The guest is not to go on under this generation; QEMU may. STATUS_CONFLICT where there is nothing
  * to settle: it does not run. */
 WARN_UNUSED enum status fence_settle(struct fence *fence);

@@ -2,10 +2,17 @@
 
 #include <inttypes.h>
 
+static uint64_t add_saturating(uint64_t left, uint64_t right)
+{
+    return left > UINT64_MAX - right ? UINT64_MAX : left + right;
+}
+
 enum status grant_check(const struct grant_record *record, const struct run_grant *grant,
-                        uint64_t registration, uint64_t now_ms, uint64_t ahead_max_ms,
+                        const struct lease_mark *lease, uint64_t now_ms,
                         struct refusal *ret_refusal)
 {
+    uint64_t deadline_ms = add_saturating(lease->renewed_ms, grant->deadline_ms);
+
     if (!digest_equal(&record->vm, &grant->vm)) {
         return refuse(ret_refusal, REFUSAL_NOT_FOUND, "the grant is for another VM");
     }
@@ -19,35 +26,67 @@ enum status grant_check(const struct grant_record *record, const struct run_gran
                       "the VM was settled at generation %" PRIu64 " and needs a newer grant",
                       grant->generation);
     }
-    if (grant->registration != registration) {
+    if (lease->registration == 0 || grant->registration != lease->registration) {
         return refuse(ret_refusal, REFUSAL_REGISTRATION,
                       "grant for registration %" PRIu64 ", the agent's is %" PRIu64,
-                      grant->registration, registration);
+                      grant->registration, lease->registration);
     }
-    if (grant->deadline_ms <= now_ms) {
-        return refuse(ret_refusal, REFUSAL_GRANT_EXPIRED, "%" PRIu64 " ms ago",
-                      now_ms - grant->deadline_ms);
-    }
-    if (grant->deadline_ms - now_ms > ahead_max_ms) {
+    if (deadline_ms <= now_ms) {
         return refuse(ret_refusal, REFUSAL_GRANT_EXPIRED,
-                      "its deadline lies %" PRIu64 " ms ahead, at most %" PRIu64 " are accepted",
-                      grant->deadline_ms - now_ms, ahead_max_ms);
+                      "the lease was not renewed; it ended %" PRIu64 " ms ago",
+                      now_ms - deadline_ms);
     }
     return STATUS_OK;
 }
 
-void grant_take(struct grant_record *record, const struct run_grant *grant)
+static void deadline_set(struct grant_record *record, const struct lease_mark *lease)
 {
-    /* Grants of one generation may arrive out of order: the later deadline counts. */
-    if (grant->generation > record->generation || grant->deadline_ms > record->deadline_ms) {
-        record->deadline_ms = grant->deadline_ms;
+    uint64_t deadline_ms = add_saturating(lease->renewed_ms, record->duration_ms);
+
+    if (deadline_ms > record->deadline_ms) {
+        record->deadline_ms = deadline_ms;
     }
+}
+
+void grant_take(struct grant_record *record, const struct run_grant *grant,
+                const struct lease_mark *lease)
+{
     if (grant->generation > record->generation) {
         record->is_used_up = false;
+        /* A newer decision may shorten the time, a repeated one never does. */
+        record->deadline_ms = 0;
     }
     record->generation = grant->generation;
     record->registration = grant->registration;
+    record->duration_ms = grant->deadline_ms;
+    record->action = grant->action;
     record->has_run = true;
+    deadline_set(record, lease);
+}
+
+void grant_renew(struct grant_record *record, const struct lease_mark *lease)
+{
+    if (record->registration != 0 && record->registration == lease->registration) {
+        deadline_set(record, lease);
+    }
+}
+
+enum status lease_mark_check(const struct lease_mark *known, const struct lease_mark *said,
+                             uint64_t now_ms, struct refusal *ret_refusal)
+{
+    if (said->registration < known->registration || said->registration == 0) {
+        return refuse(ret_refusal, REFUSAL_REGISTRATION,
+                      "registrations only grow: %" PRIu64 " after %" PRIu64, said->registration,
+                      known->registration);
+    }
+    if (said->renewed_ms > now_ms) {
+        return refuse(ret_refusal, REFUSAL_NOT_YET_VALID, "renewed %" PRIu64 " ms in the future",
+                      said->renewed_ms - now_ms);
+    }
+    if (said->registration == known->registration && said->renewed_ms < known->renewed_ms) {
+        return refuse(ret_refusal, REFUSAL_GRANT_EXPIRED, "an older renewal than the last one");
+    }
+    return STATUS_OK;
 }
 
 enum status grant_check_start(const struct grant_record *remembered, uint64_t generation,

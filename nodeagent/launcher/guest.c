@@ -92,7 +92,7 @@ enum status guest_start(const struct guest_settings *settings,
     guest->uid_slot = uid_slot;
     guest->memory_mib = request->shape.memory_mib;
     fence_start(&guest->fence, &request->vm, request->generation, now_ms + request->prepare_ms,
-                request->fence_ms);
+                settings->fence_ms);
     status = spawn(guest, settings, request, &descriptors);
     close_fd(&descriptors.inherited[QEMU_FD_QMP]);
     close_fd(&descriptors.inherited[QEMU_FD_WITNESS]);

@@ -28,8 +28,9 @@ struct guest {
 struct guest_settings {
     const char *qemu; /* absolute path */
     enum accelerator accelerator;
-    uid_t agent_uid; /* who may write into a guest's folder of secrets */
-    uid_t uid_first; /* a guest's user and group: uid_first + its slot */
+    uint64_t fence_ms; /* from SIGSTOP at a deadline to SIGKILL, where the VM's policy says stop */
+    uid_t agent_uid;   /* who may write into a guest's folder of secrets */
+    uid_t uid_first;   /* a guest's user and group: uid_first + its slot */
 };
 
 /*

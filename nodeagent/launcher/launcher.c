@@ -22,7 +22,7 @@ struct launcher {
     const struct grant_verifier *verifier;
     int epoll_fd, timer_fd, signal_fd;
     struct agent agent;
-    uint64_t registration;
+    struct lease_mark lease;
     struct guest *guests;
     unsigned guest_count;
     uint64_t memory_mib;
@@ -237,19 +237,18 @@ static enum status do_grant(struct launcher *launcher, const struct launcher_req
     uint64_t now = now_ms();
     enum vm_state before;
 
-    TRY(launcher->verifier->verify(launcher->verifier->context, request->payload, now, &grant,
-                                   refusal));
+    TRY(launcher->verifier->verify(launcher->verifier->context, request->payload,
+                                   launcher->lease.registration, &grant, refusal));
     guest = guest_find(launcher, &grant.vm);
     if (!guest) {
         return refuse(refusal, REFUSAL_NOT_FOUND, "no such VM here");
     }
-    TRY(grant_check(&guest->fence.record, &grant, launcher->registration, now,
-                    launcher->settings->grant_ahead_max_ms, refusal));
+    TRY(grant_check(&guest->fence.record, &grant, &launcher->lease, now, refusal));
     before = guest->fence.state;
     if (before == VM_KILLED) {
         return refuse(refusal, REFUSAL_WRONG_STATE, "the VM was killed");
     }
-    guest_signal(guest, fence_grant(&guest->fence, &grant, now));
+    guest_signal(guest, fence_grant(&guest->fence, &grant, &launcher->lease, now));
     if (before != guest->fence.state) {
         log_guest(guest, "vm-granted");
     }
@@ -307,15 +306,22 @@ static void do_list(struct launcher *launcher, uint32_t tag)
     }
 }
 
-static enum status do_registered(struct launcher *launcher, uint64_t registration,
-                                 struct refusal *refusal)
+static enum status do_lease(struct launcher *launcher, const struct launcher_request *request,
+                            struct refusal *refusal)
 {
-    if (registration < launcher->registration) {
-        return refuse(refusal, REFUSAL_REGISTRATION,
-                      "registrations only grow: %" PRIu64 " after %" PRIu64, registration,
-                      launcher->registration);
+    const struct lease_mark lease = {request->registration, request->renewed_ms};
+    uint64_t now = now_ms();
+
+    TRY(lease_mark_check(&launcher->lease, &lease, now, refusal));
+    launcher->lease = lease;
+    for (struct guest *guest = launcher->guests; guest; guest = guest->next) {
+        enum vm_state before = guest->fence.state;
+
+        guest_signal(guest, fence_renew(&guest->fence, &lease, now));
+        if (before != guest->fence.state) {
+            log_guest(guest, "vm-renewed");
+        }
     }
-    launcher->registration = registration;
     return STATUS_OK;
 }
 
@@ -328,8 +334,8 @@ static enum status request_do(struct launcher *launcher, const struct launcher_r
     switch (request->kind) {
     case LAUNCHER_TRUST:
         return launcher->verifier->trust(launcher->verifier->context, request->payload, refusal);
-    case LAUNCHER_REGISTERED:
-        return do_registered(launcher, request->registration, refusal);
+    case LAUNCHER_LEASE:
+        return do_lease(launcher, request, refusal);
     case LAUNCHER_START:
         return do_start(launcher, request, refusal);
     case LAUNCHER_GRANT:

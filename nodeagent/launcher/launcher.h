@@ -21,7 +21,6 @@ struct launcher_settings {
     unsigned guest_count_max; /* up to GUESTS_MAX */
     uint64_t memory_mib_max;  /* of all guests together */
     uint64_t prepare_max_ms;  /* longest time without a grant that an agent may ask for */
-    uint64_t grant_ahead_max_ms;
 };
 
 /* Runs until SIGTERM or SIGINT, then ends agent and VMs. Signals must be blocked in no other way

@@ -44,7 +44,6 @@ static void parse_start(struct reader *reader, struct launcher_request *request)
     request->vm = read_digest(reader);
     request->generation = reader_u64(reader);
     request->prepare_ms = reader_u32(reader);
-    request->fence_ms = reader_u64(reader);
     shape->memory_mib = reader_u32(reader);
     shape->vcpus = reader_u16(reader);
     flags = reader_u8(reader);
@@ -79,8 +78,9 @@ enum status launcher_request_parse(struct view message, struct launcher_request 
     case LAUNCHER_TRUST:
         request.payload = reader_sized32(&reader, CA_CERTIFICATE_SIZE_MAX);
         break;
-    case LAUNCHER_REGISTERED:
+    case LAUNCHER_LEASE:
         request.registration = reader_u64(&reader);
+        request.renewed_ms = reader_u64(&reader);
         break;
     case LAUNCHER_START:
         parse_start(&reader, &request);
@@ -116,14 +116,14 @@ enum status launcher_request_encode(const struct launcher_request *request,
     case LAUNCHER_GRANT:
         writer_sized32(&writer, request->payload);
         break;
-    case LAUNCHER_REGISTERED:
+    case LAUNCHER_LEASE:
         writer_u64(&writer, request->registration);
+        writer_u64(&writer, request->renewed_ms);
         break;
     case LAUNCHER_START:
         writer_view(&writer, digest_view(&request->vm));
         writer_u64(&writer, request->generation);
         writer_u32(&writer, request->prepare_ms);
-        writer_u64(&writer, request->fence_ms);
         writer_u32(&writer, shape->memory_mib);
         writer_u16(&writer, shape->vcpus);
         writer_u8(&writer, (uint8_t)((shape->is_incoming ? FLAG_INCOMING : 0) |

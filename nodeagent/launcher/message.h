@@ -24,9 +24,6 @@ enum {
     EXIT_DETAIL_SIZE = 256,              /* characters, with the NUL */
 };
 
-/* A fence time that never comes: the VM stays stopped until it is granted again or destroyed. */
-#define FENCE_NEVER_MS UINT64_MAX
-
 /* How a VM is to be. */
 struct vm_shape {
     uint32_t memory_mib;
@@ -41,8 +38,9 @@ enum launcher_request_kind {
     /* The cluster's CA certificate: checked against the perimeter that the launcher was configured
      * with; grants are verified with its key. */
     LAUNCHER_TRUST = 1,
-    /* The agent's registration: grants must name it. Only grows. */
-    LAUNCHER_REGISTERED,
+    /* The agent's registration, which grants must name, and when its lease was last renewed: the
+     * deadlines of VMs that are granted to it count from there. */
+    LAUNCHER_LEASE,
     /* Makes the guest's memory and starts QEMU with its CPUs stopped. */
     LAUNCHER_START,
     /* A signed run grant. */
@@ -63,9 +61,10 @@ struct launcher_request {
     uint32_t tag;          /* returned with the answer */
     struct digest vm;      /* START, SETTLE, FREEZE, DESTROY */
     uint64_t generation;   /* START */
-    uint64_t registration; /* REGISTERED */
+    uint64_t registration; /* LEASE */
+    uint64_t renewed_ms;   /* LEASE: CLOCK_BOOTTIME at which the challenge was received that the
+                              accepted renewal or registration answered */
     uint32_t prepare_ms;   /* START: until when it must have a grant or be frozen */
-    uint64_t fence_ms;     /* START: from the grant's deadline to SIGKILL; FENCE_NEVER_MS */
     struct vm_shape shape; /* START */
     struct view payload;   /* TRUST: CA certificate; GRANT: signed grant */
 };

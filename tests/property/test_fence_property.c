@@ -10,18 +10,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SEEDS = 400, STEPS = 400, GRANTS_MAX = STEPS, AHEAD_MAX = 5000, FENCE = 700 };
+enum { SEEDS = 400, STEPS = 400, GRANTS_MAX = STEPS, DURATION_MAX = 2000, FENCE = 700 };
 
 static const struct digest vm = {{1}};
 
+struct accepted {
+    struct run_grant grant;
+    uint64_t deadline_ms;
+};
+
 struct model {
     uint64_t now;
-    struct run_grant accepted[GRANTS_MAX];
+    struct accepted accepted[GRANTS_MAX];
     unsigned accepted_count;
     uint64_t void_up_to; /* grants of this generation and below were used up */
-    uint64_t registration;
+    struct lease_mark lease;
     bool process_stopped, process_dead, guest_running;
-    uint64_t expired_at; /* when the last good grant ran out; 0: has not */
 };
 
 static uint32_t next_random(uint32_t *seed)
@@ -54,13 +58,15 @@ static bool model_may_run(const struct model *model)
     uint64_t highest = 0;
 
     for (unsigned i = 0; i < model->accepted_count; i++) {
-        highest = model->accepted[i].generation > highest ? model->accepted[i].generation : highest;
+        uint64_t generation = model->accepted[i].grant.generation;
+
+        highest = generation > highest ? generation : highest;
     }
     for (unsigned i = 0; i < model->accepted_count; i++) {
-        const struct run_grant *grant = &model->accepted[i];
+        const struct accepted *accepted = &model->accepted[i];
 
-        if (grant->generation == highest && highest > model->void_up_to &&
-            grant->deadline_ms > model->now) {
+        if (accepted->grant.generation == highest && highest > model->void_up_to &&
+            accepted->deadline_ms > model->now) {
             return true;
         }
     }
@@ -72,18 +78,43 @@ static void model_grant(struct model *model, struct fence *fence, uint32_t *seed
     struct run_grant grant = {
         .vm = vm,
         .generation = fence->record.generation + next_random(seed) % 4 - 2,
-        .registration = model->registration - next_random(seed) % 2,
-        .deadline_ms = model->now + next_random(seed) % (2 * AHEAD_MAX) - AHEAD_MAX / 4,
+        .registration = model->lease.registration - next_random(seed) % 2,
+        .deadline_ms = next_random(seed) % DURATION_MAX,
+        .action = next_random(seed) % 2 ? ON_LOST_LEASE_STOP : ON_LOST_LEASE_PAUSE,
     };
 
-    if (grant_check(&fence->record, &grant, model->registration, model->now, AHEAD_MAX, NULL) ==
-        STATUS_OK) {
+    if (grant_check(&fence->record, &grant, &model->lease, model->now, NULL) == STATUS_OK) {
         assert_true(grant.generation > model->void_up_to);
-        assert_true(grant.deadline_ms <= model->now + AHEAD_MAX);
-        assert_int_equal(grant.registration, model->registration);
-        model->accepted[model->accepted_count++] = grant;
-        model_signal(model, fence_grant(fence, &grant, model->now));
+        assert_int_equal(grant.registration, model->lease.registration);
+        model->accepted[model->accepted_count++] =
+            (struct accepted){grant, model->lease.renewed_ms + grant.deadline_ms};
+        model_signal(model, fence_grant(fence, &grant, &model->lease, model->now));
     }
+}
+
+/* A renewal, of this registration or as the next one; now and then a lie. */
+static void model_renew(struct model *model, struct fence *fence, uint32_t *seed)
+{
+    struct lease_mark said = {
+        model->lease.registration + (next_random(seed) % 8 == 0) - (next_random(seed) % 8 == 0),
+        model->now + next_random(seed) % 200 - 150,
+    };
+
+    if (lease_mark_check(&model->lease, &said, model->now, NULL) != STATUS_OK) {
+        return;
+    }
+    assert_true(said.renewed_ms <= model->now);
+    model->lease = said;
+    for (unsigned i = 0; i < model->accepted_count; i++) {
+        struct accepted *accepted = &model->accepted[i];
+
+        /* Only the grant that was accepted last is in force, and it alone is prolonged. */
+        if (i == model->accepted_count - 1 && accepted->grant.registration == said.registration &&
+            said.renewed_ms + accepted->grant.deadline_ms > accepted->deadline_ms) {
+            accepted->deadline_ms = said.renewed_ms + accepted->grant.deadline_ms;
+        }
+    }
+    model_signal(model, fence_renew(fence, &said, model->now));
 }
 
 static void model_step(struct model *model, struct fence *fence, uint32_t *seed)
@@ -125,9 +156,7 @@ static void model_step(struct model *model, struct fence *fence, uint32_t *seed)
         }
         break;
     case 7:
-        if (next_random(seed) % 16 == 0) {
-            model->registration++;
-        }
+        model_renew(model, fence, seed);
         break;
     }
     /* The launcher's timer fires in time or late; before anything else it looks at the clock. */
@@ -136,11 +165,11 @@ static void model_step(struct model *model, struct fence *fence, uint32_t *seed)
 
 static void run(uint32_t seed)
 {
-    struct model model = {.now = 100000, .registration = 3};
+    struct model model = {.now = 100000, .lease = {3, 99900}};
     uint64_t generation = 0;
     struct fence fence;
 
-    fence_start(&fence, &vm, 5, model.now + 1000, seed % 3 ? FENCE : FENCE_NEVER_MS);
+    fence_start(&fence, &vm, 5, model.now + 1000, FENCE);
     for (unsigned i = 0; i < STEPS && !model.process_dead; i++) {
         bool may_run;
 

@@ -19,16 +19,18 @@ static enum status plain_trust(void *context, struct view ca_certificate,
     return STATUS_OK;
 }
 
-static enum status plain_verify(void *context, struct view signed_grant, uint64_t now_ms,
+static enum status plain_verify(void *context, struct view signed_grant, uint64_t registration,
                                 struct run_grant *ret_grant, struct refusal *ret_refusal)
 {
     struct reader reader = reader_of(signed_grant);
 
     (void)context;
+    (void)registration;
     reader_copy(&reader, ret_grant->vm.bytes, sizeof ret_grant->vm.bytes);
     ret_grant->generation = reader_u64(&reader);
     ret_grant->registration = reader_u64(&reader);
-    ret_grant->deadline_ms = now_ms + reader_u64(&reader);
+    ret_grant->deadline_ms = reader_u64(&reader);
+    ret_grant->action = reader_u8(&reader) ? ON_LOST_LEASE_STOP : ON_LOST_LEASE_PAUSE;
     return reader_done(&reader) ? STATUS_OK : refuse(ret_refusal, REFUSAL_BAD_SIGNATURE, "test");
 }
 
@@ -42,12 +44,13 @@ int main(int argc, char **argv)
 {
     const struct grant_verifier verifier = {NULL, plain_trust, plain_verify};
     struct launcher_settings settings = {
-        .guests = {.qemu = "/usr/bin/qemu-system-x86_64", .accelerator = ACCELERATOR_TCG},
+        .guests = {.qemu = "/usr/bin/qemu-system-x86_64",
+                   .accelerator = ACCELERATOR_TCG,
+                   .fence_ms = 700},
         .agent = {.network_fd = -1},
         .guest_count_max = 4,
         .memory_mib_max = 1024,
         .prepare_max_ms = 60000,
-        .grant_ahead_max_ms = 3600000,
     };
 
     if (argc != 4) {

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TICK_MS = 5, GUEST_MEMORY_MIB = 96, PREPARE_MS = 30000, SCAN_CHUNK = 1 << 20 };
@@ -300,32 +301,47 @@ static void on_client_closed(void *argument, enum status status)
     ((struct node *)argument)->closed = true;
 }
 
-void node_open(struct node *node, uv_loop_t *loop, unsigned uid_first)
+void node_listen(struct node *node, uv_loop_t *loop, unsigned uid_first)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char uid[16], launcher[600], stub[600];
-    const char *build = getenv("TOP_BUILDDIR");
 
     memset(node, 0, sizeof *node);
     node->loop = loop;
     (void)snprintf(node->socket_path, sizeof node->socket_path, "/tmp/tccp-node-%d-%u", getpid(),
                    uid_first);
-    (void)snprintf(uid, sizeof uid, "%u", uid_first);
-    (void)snprintf(launcher, sizeof launcher, "%s/tests/support/launcher_plain", build);
-    (void)snprintf(stub, sizeof stub, "%s/tests/support/agent_stub", build);
     (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", node->socket_path);
     (void)unlink(node->socket_path);
     node->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(node->listen_fd, (const struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(node->listen_fd, 4), 0);
+    node->stub_fd = -1;
+}
+
+void node_start(struct node *node, char *const arguments[])
+{
     node->launcher = fork();
     if (node->launcher == 0) {
-        (void)execl(launcher, "launcher_plain", uid, stub, node->socket_path, (char *)NULL);
+        (void)execv(arguments[0], arguments);
         _exit(127);
     }
-    node->stub_fd = -1;
     node_accept_agent(node);
-    assert_ok(node_register(node, NODE_REGISTRATION));
+}
+
+void node_open(struct node *node, uv_loop_t *loop, unsigned uid_first)
+{
+    char uid[16], launcher[600], stub[600];
+    const char *build = getenv("TOP_BUILDDIR");
+
+    node_listen(node, loop, uid_first);
+    (void)snprintf(uid, sizeof uid, "%u", uid_first);
+    (void)snprintf(launcher, sizeof launcher, "%s/tests/support/launcher_plain", build);
+    (void)snprintf(stub, sizeof stub, "%s/tests/support/agent_stub", build);
+    {
+        char *const arguments[] = {launcher, uid, stub, node->socket_path, NULL};
+
+        node_start(node, arguments);
+    }
+    assert_ok(node_lease(node, NODE_REGISTRATION));
 }
 
 void node_accept_agent(struct node *node)
@@ -397,15 +413,18 @@ enum status node_request(struct node *node, struct launcher_request *request, co
     return node->status;
 }
 
-enum status node_register(struct node *node, uint64_t registration)
+enum status node_lease(struct node *node, uint64_t registration)
 {
-    struct launcher_request request = {.kind = LAUNCHER_REGISTERED, .registration = registration};
+    struct launcher_request request = {.kind = LAUNCHER_LEASE, .registration = registration};
+    struct timespec now;
 
+    assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &now), 0);
+    request.renewed_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
     return node_request(node, &request, NULL);
 }
 
 enum status node_grant(struct node *node, const struct digest *vm, uint64_t generation,
-                       uint64_t registration, uint64_t duration_ms)
+                       uint64_t registration, uint64_t duration_ms, enum on_lost_lease action)
 {
     struct writer writer = writer_new(GRANT_SIZE_MAX);
     struct launcher_request request = {.kind = LAUNCHER_GRANT};
@@ -415,6 +434,7 @@ enum status node_grant(struct node *node, const struct digest *vm, uint64_t gene
     writer_u64(&writer, generation);
     writer_u64(&writer, registration);
     writer_u64(&writer, duration_ms);
+    writer_u8(&writer, (uint8_t)action);
     assert_ok(writer_take(&writer, &grant));
     request.payload = bytes_view(&grant);
     return node_request(node, &request, NULL);
@@ -503,15 +523,13 @@ void node_vm_open(struct node_vm *vm, struct node *node, const struct digest *id
 }
 
 void node_vm_start(struct node_vm *vm, struct node *node, const struct guest_files *files,
-                   const struct digest *id, uint64_t generation, bool is_incoming,
-                   uint64_t fence_ms)
+                   const struct digest *id, uint64_t generation, bool is_incoming)
 {
     struct launcher_request request = {
         .kind = LAUNCHER_START,
         .vm = *id,
         .generation = generation,
         .prepare_ms = PREPARE_MS,
-        .fence_ms = fence_ms,
         .shape = {.memory_mib = GUEST_MEMORY_MIB,
                   .vcpus = 1,
                   .is_incoming = is_incoming,
@@ -660,22 +678,23 @@ int world_close(void **state)
     return 0;
 }
 
-void world_start(struct world *world, uint64_t generation, uint64_t fence_ms)
+void world_start(struct world *world, uint64_t generation)
 {
     guest_files_renew_overlay(&world->files);
-    node_vm_start(&world->vm, &world->node, &world->files, &world->vm_id, generation, false,
-                  fence_ms);
+    node_vm_start(&world->vm, &world->node, &world->files, &world->vm_id, generation, false);
     world->has_vm = true;
 }
 
 enum status world_grant(struct world *world, uint64_t generation, uint64_t duration_ms)
 {
-    return node_grant(&world->node, &world->vm_id, generation, NODE_REGISTRATION, duration_ms);
+    assert_ok(node_lease(&world->node, NODE_REGISTRATION));
+    return node_grant(&world->node, &world->vm_id, generation, NODE_REGISTRATION, duration_ms,
+                      ON_LOST_LEASE_STOP);
 }
 
-void world_start_and_run(struct world *world, uint64_t fence_ms)
+void world_start_and_run(struct world *world)
 {
-    world_start(world, 1, fence_ms);
+    world_start(world, 1);
     assert_ok(world_grant(world, 1, WORLD_LONG_MS));
     assert_ok(node_vm_run(&world->vm, NULL));
 }

@@ -7,6 +7,7 @@
 
 #include "tests/support/test.h"
 
+#include "nodeagent/launcher/grants.h"
 #include "nodeagent/launcher_client.h"
 #include "nodeagent/vm.h"
 
@@ -53,15 +54,21 @@ struct node {
 };
 
 void node_open(struct node *node, uv_loop_t *loop, unsigned uid_first);
+/* The same in two halves, for a launcher of the test's own: node_listen() makes socket_path, to be
+ * given to the stub; node_start() runs the program and waits for the stub. No lease yet. */
+void node_listen(struct node *node, uv_loop_t *loop, unsigned uid_first);
+void node_start(struct node *node, char *const arguments[]);
 /* Ends it; every process of it must be gone afterwards. */
 void node_close(struct node *node);
 /* Waits for the (next) agent stub and takes over its channel. */
 void node_accept_agent(struct node *node);
 /* One request, waited for. */
 enum status node_request(struct node *node, struct launcher_request *request, const int *fds);
-enum status node_register(struct node *node, uint64_t registration);
+/* A lease that was renewed just now. */
+enum status node_lease(struct node *node, uint64_t registration);
+/* From the last renewal on; without one first. */
 enum status node_grant(struct node *node, const struct digest *vm, uint64_t generation,
-                       uint64_t registration, uint64_t duration_ms);
+                       uint64_t registration, uint64_t duration_ms, enum on_lost_lease action);
 enum status node_ask(struct node *node, enum launcher_request_kind kind, const struct digest *vm);
 /* Waits until the launcher says so by itself. */
 void node_expect_state(struct node *node, enum vm_state state);
@@ -88,8 +95,7 @@ struct node_vm {
 
 /* Starts QEMU (with kernel and initrd), attaches its disk. Not yet granted. */
 void node_vm_start(struct node_vm *vm, struct node *node, const struct guest_files *files,
-                   const struct digest *id, uint64_t generation, bool is_incoming,
-                   uint64_t fence_ms);
+                   const struct digest *id, uint64_t generation, bool is_incoming);
 void node_vm_open(struct node_vm *vm, struct node *node, const struct digest *id,
                   const int fds[VM_FD_COUNT], enum qmp_start start);
 void node_vm_close(struct node_vm *vm);
@@ -116,7 +122,7 @@ unsigned process_memory_count(pid_t pid, const char *needle);
 pid_t process_child_named(pid_t parent, const char *name);
 
 /* One guest on one node, for each test anew: cmocka fixtures. */
-enum { WORLD_UID_FIRST = 710000, WORLD_LONG_MS = 600000, WORLD_FENCE_MS = 700 };
+enum { WORLD_UID_FIRST = 710000, WORLD_LONG_MS = 600000 };
 
 struct world {
     uv_loop_t loop;
@@ -131,9 +137,10 @@ int world_group_close(void **state);
 int world_open(void **state);
 int world_close(void **state);
 /* QEMU with its disk, not granted. */
-void world_start(struct world *world, uint64_t generation, uint64_t fence_ms);
+void world_start(struct world *world, uint64_t generation);
+/* Renews the lease, then grants; the policy says stop. */
 enum status world_grant(struct world *world, uint64_t generation, uint64_t duration_ms);
 /* Started at generation 1, granted for long, running. */
-void world_start_and_run(struct world *world, uint64_t fence_ms);
+void world_start_and_run(struct world *world);
 
 #endif

@@ -19,7 +19,7 @@ tests_support_agent_stub_SOURCES = tests/support/agent_stub.c
 tests_support_agent_stub_LDADD = $(LINK_VM)
 tests_support_launcher_plain_SOURCES = tests/support/launcher_plain.c
 tests_support_launcher_plain_LDADD = $(LINK_LAUNCHER)
-SYSTEM_VM = tests/system/test_vm_fence tests/system/test_vm_launch
+SYSTEM_VM = tests/system/test_launcher tests/system/test_vm_fence tests/system/test_vm_launch
 check_PROGRAMS += $(SYSTEM_VM)
 TESTS += $(SYSTEM_VM)
 tests_system_test_vm_fence_SOURCES = tests/system/test_vm_fence.c
@@ -30,3 +30,5 @@ tests_system_test_vm_launch_LDADD = tests/support/libnodeworld.a $(LINK_VM) $(LI
 # tccpctl with a member.
 TESTS += %D%/cli_online.bats
 EXTRA_DIST += %D%/cli_online.bats
+tests_system_test_launcher_SOURCES = tests/system/test_launcher.c
+tests_system_test_launcher_LDADD = tests/support/libperimetertest.a tests/support/libnodeworld.a $(LINK_VM) $(LINK_PROTOCOL) $(LINK_TEST)

@@ -14,12 +14,12 @@ static void a_vm_whose_grant_expires_is_stopped_and_then_killed(void **state)
 {
     struct world *world = *state;
 
-    world_start_and_run(world, WORLD_FENCE_MS);
+    world_start_and_run(world);
     /* A newer generation shortens the time. */
     assert_ok(world_grant(world, 2, 500));
     process_wait_state(&world->loop, world->vm.qemu, "T", 3000);
     node_expect_state(&world->node, VM_STOPPED);
-    process_wait_state(&world->loop, world->vm.qemu, "-Z", WORLD_FENCE_MS + 1500);
+    process_wait_state(&world->loop, world->vm.qemu, "-Z", 700 + 1500);
     node_expect_gone(&world->node);
     assert_true(world->node.last_notice.was_killed);
 }
@@ -29,7 +29,7 @@ static void neither_a_stopped_agent_nor_a_stopped_qemu_holds_up_the_fence(void *
     struct world *world = *state;
     pid_t stub = process_child_named(world->node.launcher, "agent_stub");
 
-    world_start_and_run(world, WORLD_FENCE_MS);
+    world_start_and_run(world);
     /* A newer generation shortens the time. */
     assert_ok(world_grant(world, 2, 500));
     assert_int_equal(kill(stub, SIGSTOP), 0);
@@ -48,7 +48,7 @@ static void a_renewed_grant_lets_a_stopped_vm_go_on(void **state)
     struct world *world = *state;
     unsigned count;
 
-    world_start_and_run(world, FENCE_NEVER_MS);
+    world_start_and_run(world);
     count = node_vm_wait_count(&world->vm, 1);
     /* A newer generation may shorten the time. */
     assert_ok(world_grant(world, 2, 100));
@@ -58,12 +58,35 @@ static void a_renewed_grant_lets_a_stopped_vm_go_on(void **state)
     assert_refused(world_grant(world, 1, WORLD_LONG_MS), world->node.refusal, REFUSAL_GENERATION);
 }
 
+static void a_vm_whose_policy_says_pause_waits_for_the_lease_and_goes_on_with_it(void **state)
+{
+    struct world *world = *state;
+    struct node *node = &world->node;
+    unsigned count;
+
+    world_start_and_run(world);
+    count = node_vm_wait_count(&world->vm, 1);
+    assert_ok(node_lease(node, NODE_REGISTRATION));
+    assert_ok(node_grant(node, &world->vm_id, 2, NODE_REGISTRATION, 500, ON_LOST_LEASE_PAUSE));
+    process_wait_state(&world->loop, world->vm.qemu, "T", 2000);
+    loop_run_for(&world->loop, 1500);
+    assert_int_equal(process_state(world->vm.qemu), 'T');
+    /* No new grant: the renewal of the lease is enough, again and again. */
+    for (unsigned i = 0; i < 4; i++) {
+        assert_ok(node_lease(node, NODE_REGISTRATION));
+        loop_run_for(&world->loop, 200);
+        assert_true(process_state(world->vm.qemu) != 'T');
+    }
+    assert_ok(world_grant(world, 3, WORLD_LONG_MS));
+    (void)node_vm_wait_count(&world->vm, count);
+}
+
 static void a_frozen_vm_goes_on_only_under_a_newer_grant(void **state)
 {
     struct world *world = *state;
     unsigned count;
 
-    world_start_and_run(world, WORLD_FENCE_MS);
+    world_start_and_run(world);
     count = node_vm_wait_count(&world->vm, 1);
     assert_ok(node_ask(&world->node, LAUNCHER_FREEZE, &world->vm_id));
     process_wait_state(&world->loop, world->vm.qemu, "T", 1000);
@@ -77,7 +100,7 @@ static void a_settled_guest_that_is_resumed_is_stopped(void **state)
 {
     struct world *world = *state;
 
-    world_start_and_run(world, WORLD_FENCE_MS);
+    world_start_and_run(world);
     world->vm.done = false;
     qmp_execute(vm_qmp(world->vm.vm), "stop", NULL, -1, 5000, NULL, NULL);
     assert_ok(node_ask(&world->node, LAUNCHER_SETTLE, &world->vm_id));
@@ -95,7 +118,7 @@ static void killing_the_launcher_kills_its_vms(void **state)
 {
     struct world *world = *state;
 
-    world_start_and_run(world, WORLD_FENCE_MS);
+    world_start_and_run(world);
     assert_int_equal(kill(world->node.launcher, SIGKILL), 0);
     process_wait_state(&world->loop, world->vm.qemu, "-Z", 2000);
     loop_wait(&world->loop, &world->node.closed, NODE_PATIENCE_MS);
@@ -105,7 +128,7 @@ static void a_qemu_that_dies_is_reported_with_the_reason(void **state)
 {
     struct world *world = *state;
 
-    world_start_and_run(world, WORLD_FENCE_MS);
+    world_start_and_run(world);
     assert_int_equal(kill(world->vm.qemu, SIGKILL), 0);
     node_expect_gone(&world->node);
     assert_false(world->node.last_notice.was_killed);
@@ -122,7 +145,7 @@ static void a_new_agent_finds_the_vm_running_and_speaks_to_it(void **state)
     unsigned count;
     int copy;
 
-    world_start_and_run(world, WORLD_FENCE_MS);
+    world_start_and_run(world);
     qemu = world->vm.qemu;
     count = node_vm_wait_count(&world->vm, 1);
     /* The old agent dies in the middle of a command, and without reading the answer to another. */
@@ -134,7 +157,7 @@ static void a_new_agent_finds_the_vm_running_and_speaks_to_it(void **state)
     assert_int_equal(kill(stub, SIGKILL), 0);
     node_accept_agent(node);
     assert_int_equal(process_state(qemu) == 'T', 0);
-    assert_ok(node_register(node, NODE_REGISTRATION + 1));
+    assert_ok(node_lease(node, NODE_REGISTRATION + 1));
     assert_ok(node_ask(node, LAUNCHER_LIST, NULL));
     assert_int_equal(node->inventory_count, 1);
     assert_int_equal(node->inventory[0].state, VM_RUNNING);
@@ -147,8 +170,11 @@ static void a_new_agent_finds_the_vm_running_and_speaks_to_it(void **state)
     assert_string_equal(node_vm_state(&world->vm), "running");
     (void)node_vm_wait_count(&world->vm, count);
     /* Grants for the old registration are worth nothing any more. */
-    assert_refused(world_grant(world, 2, WORLD_LONG_MS), node->refusal, REFUSAL_REGISTRATION);
-    assert_ok(node_grant(node, &world->vm_id, 2, NODE_REGISTRATION + 1, WORLD_LONG_MS));
+    assert_refused(
+        node_grant(node, &world->vm_id, 2, NODE_REGISTRATION, WORLD_LONG_MS, ON_LOST_LEASE_STOP),
+        node->refusal, REFUSAL_REGISTRATION);
+    assert_ok(node_grant(node, &world->vm_id, 2, NODE_REGISTRATION + 1, WORLD_LONG_MS,
+                         ON_LOST_LEASE_STOP));
 }
 
 int main(void)
@@ -158,6 +184,7 @@ int main(void)
         CASE(a_vm_whose_grant_expires_is_stopped_and_then_killed),
         CASE(neither_a_stopped_agent_nor_a_stopped_qemu_holds_up_the_fence),
         CASE(a_renewed_grant_lets_a_stopped_vm_go_on),
+        CASE(a_vm_whose_policy_says_pause_waits_for_the_lease_and_goes_on_with_it),
         CASE(a_frozen_vm_goes_on_only_under_a_newer_grant),
         CASE(a_settled_guest_that_is_resumed_is_stopped),
         CASE(killing_the_launcher_kills_its_vms),

@@ -15,7 +15,7 @@ static void a_guest_that_is_let_run_without_a_grant_is_stopped_at_once(void **st
 {
     struct world *world = *state;
 
-    world_start(world, 1, WORLD_FENCE_MS);
+    world_start(world, 1);
     /* An agent that was taken over does not ask. */
     (void)node_vm_run(&world->vm, NULL);
     node_expect_state(&world->node, VM_FROZEN);
@@ -32,11 +32,12 @@ static void a_grant_of_an_older_generation_or_another_registration_lets_nothing_
     struct world *world = *state;
     struct node *node = &world->node;
 
-    world_start(world, 3, WORLD_FENCE_MS);
+    world_start(world, 3);
     assert_refused(world_grant(world, 2, WORLD_LONG_MS), node->refusal, REFUSAL_GENERATION);
-    assert_refused(node_grant(node, &world->vm_id, 3, NODE_REGISTRATION - 1, WORLD_LONG_MS),
+    assert_refused(node_grant(node, &world->vm_id, 3, NODE_REGISTRATION - 1, WORLD_LONG_MS,
+                              ON_LOST_LEASE_STOP),
                    node->refusal, REFUSAL_REGISTRATION);
-    assert_refused(node_register(node, NODE_REGISTRATION - 1), node->refusal, REFUSAL_REGISTRATION);
+    assert_refused(node_lease(node, NODE_REGISTRATION - 1), node->refusal, REFUSAL_REGISTRATION);
     assert_refused(world_grant(world, 3, 0), node->refusal, REFUSAL_GRANT_EXPIRED);
     assert_string_equal(node_vm_state(&world->vm), "prelaunch");
 }
@@ -70,7 +71,7 @@ static void a_second_copy_and_too_much_memory_are_refused(void **state)
         .shape = {.memory_mib = 64, .vcpus = 1},
     };
 
-    world_start(world, 1, WORLD_FENCE_MS);
+    world_start(world, 1);
     assert_refused(node_request(&world->node, &request, NULL), world->node.refusal,
                    REFUSAL_ALREADY_EXISTS);
     request.generation = 2;
@@ -95,7 +96,7 @@ static void a_vm_that_ran_does_not_start_again_at_its_generation(void **state)
         .shape = {.memory_mib = 64, .vcpus = 1},
     };
 
-    world_start_and_run(world, WORLD_FENCE_MS);
+    world_start_and_run(world);
     assert_ok(node_ask(&world->node, LAUNCHER_DESTROY, &world->vm_id));
     node_expect_gone(&world->node);
     assert_true(world->node.last_notice.was_killed);
@@ -113,7 +114,7 @@ static void an_agent_that_talks_nonsense_is_started_again(void **state)
 {
     struct world *world = *state;
 
-    world_start_and_run(world, WORLD_FENCE_MS);
+    world_start_and_run(world);
     /* Too many descriptors for this request: refused, and no descriptor leaks; then nonsense. */
     {
         struct launcher_request request = {.kind = LAUNCHER_LIST};
@@ -169,7 +170,7 @@ static void a_granted_guest_counts_on_its_encrypted_disk_and_no_key_is_seen(void
     const char *overlay_key = (const char *)keys->overlay.data;
     pid_t qemu;
 
-    world_start_and_run(world, WORLD_FENCE_MS);
+    world_start_and_run(world);
     (void)node_vm_wait_count(&world->vm, 2);
     assert_non_null(strstr(world->vm.console, "disk mounted: The contents of an encrypted disk"));
     qemu = world->vm.qemu;
@@ -212,7 +213,7 @@ static void qemu_is_confined(void **state)
     struct stat info;
     pid_t qemu;
 
-    world_start(world, 1, WORLD_FENCE_MS);
+    world_start(world, 1);
     qemu = world->vm.qemu;
     (void)snprintf(line, sizeof line, "Uid:\t%d\t%d\t%d\t%d", WORLD_UID_FIRST, WORLD_UID_FIRST,
                    WORLD_UID_FIRST, WORLD_UID_FIRST);

@@ -4,6 +4,7 @@ UNIT_VM = \
 	tests/unit/nodeagent/launcher/test_fence \
 	tests/unit/nodeagent/launcher/test_grants \
 	tests/unit/nodeagent/launcher/test_message \
+	tests/unit/nodeagent/launcher/test_trust \
 	tests/property/test_fence_property \
 	tests/unit/nodeagent/test_qmp \
 	tests/unit/nodeagent/test_qmp_message
@@ -36,3 +37,8 @@ tests_unit_nodeagent_test_lease_LDADD = nodeagent/libregistrant.a $(LINK_TEST)
 tests_unit_nodeagent_test_registrant_SOURCES = %D%/test_registrant.c
 tests_unit_nodeagent_test_registrant_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
 tests_unit_nodeagent_test_registrant_LDADD = nodeagent/libregistrant.a $(LINK_COORDINATOR)
+tests_unit_nodeagent_test_registrant_LDADD = tests/support/libnettest.a tests/support/libperimetertest.a \
+	tests/support/libswtpm.a $(LINK_REGISTRANT) $(LINK_TEST)
+tests_unit_nodeagent_launcher_test_trust_SOURCES = \
+	%D%/launcher/test_trust.c
+tests_unit_nodeagent_launcher_test_trust_LDADD = tests/support/libperimetertest.a $(LINK_LAUNCHER_PROGRAM) $(LINK_TEST)

@@ -6,25 +6,37 @@ enum { NOW = 100000, PREPARE = 5000, FENCE = 2000, LEASE = 1000 };
 
 static const struct digest vm = {{1}};
 
-static struct fence fence_new(uint64_t fence_ms)
+static struct fence fence_new(void)
 {
     struct fence fence;
 
-    fence_start(&fence, &vm, 1, NOW + PREPARE, fence_ms);
+    fence_start(&fence, &vm, 1, NOW + PREPARE, FENCE);
     return fence;
+}
+
+static const struct lease_mark lease = {7, NOW - 100};
+
+static enum fence_signal grant_with(struct fence *fence, uint64_t generation, uint64_t deadline_ms,
+                                    uint64_t now_ms, enum on_lost_lease action)
+{
+    const struct run_grant given = {.vm = vm,
+                                    .generation = generation,
+                                    .registration = lease.registration,
+                                    .deadline_ms = deadline_ms - lease.renewed_ms,
+                                    .action = action};
+
+    return fence_grant(fence, &given, &lease, now_ms);
 }
 
 static enum fence_signal grant(struct fence *fence, uint64_t generation, uint64_t deadline_ms,
                                uint64_t now_ms)
 {
-    const struct run_grant given = {vm, generation, 1, deadline_ms};
-
-    return fence_grant(fence, &given, now_ms);
+    return grant_with(fence, generation, deadline_ms, now_ms, ON_LOST_LEASE_STOP);
 }
 
 static void a_vm_without_a_grant_is_killed_when_its_time_to_prepare_is_over(void **state)
 {
-    struct fence fence = fence_new(FENCE);
+    struct fence fence = fence_new();
 
     (void)state;
     assert_int_equal(fence_next_ms(&fence), NOW + PREPARE);
@@ -35,7 +47,7 @@ static void a_vm_without_a_grant_is_killed_when_its_time_to_prepare_is_over(void
 
 static void a_guest_that_runs_without_a_grant_is_stopped(void **state)
 {
-    struct fence fence = fence_new(FENCE);
+    struct fence fence = fence_new();
 
     (void)state;
     assert_int_equal(fence_resumed(&fence), FENCE_STOP);
@@ -45,7 +57,7 @@ static void a_guest_that_runs_without_a_grant_is_stopped(void **state)
 
 static void a_guest_that_resumes_after_it_was_settled_is_stopped(void **state)
 {
-    struct fence fence = fence_new(FENCE);
+    struct fence fence = fence_new();
 
     (void)state;
     assert_int_equal(grant(&fence, 1, NOW + LEASE, NOW), FENCE_CONTINUE);
@@ -58,7 +70,7 @@ static void a_guest_that_resumes_after_it_was_settled_is_stopped(void **state)
 
 static void a_deadline_stops_and_the_fence_time_kills(void **state)
 {
-    struct fence fence = fence_new(FENCE);
+    struct fence fence = fence_new();
 
     (void)state;
     (void)grant(&fence, 1, NOW + LEASE, NOW);
@@ -74,7 +86,7 @@ static void a_deadline_stops_and_the_fence_time_kills(void **state)
 
 static void the_fence_time_counts_from_the_deadline_however_late_we_wake(void **state)
 {
-    struct fence fence = fence_new(FENCE), sleeper = fence_new(FENCE);
+    struct fence fence = fence_new(), sleeper = fence_new();
 
     (void)state;
     (void)grant(&fence, 1, NOW + LEASE, NOW);
@@ -84,20 +96,57 @@ static void the_fence_time_counts_from_the_deadline_however_late_we_wake(void **
     assert_int_equal(fence_tick(&sleeper, NOW + 10 * LEASE + FENCE), FENCE_KILL);
 }
 
-static void a_fence_time_that_never_comes_leaves_it_stopped(void **state)
+static void a_vm_whose_policy_says_pause_is_stopped_and_never_killed(void **state)
 {
-    struct fence fence = fence_new(FENCE_NEVER_MS);
+    struct fence fence = fence_new();
 
     (void)state;
-    (void)grant(&fence, 1, NOW + LEASE, NOW);
+    (void)grant_with(&fence, 1, NOW + LEASE, NOW, ON_LOST_LEASE_PAUSE);
     assert_int_equal(fence_tick(&fence, NOW + LEASE), FENCE_STOP);
     assert_int_equal(fence_next_ms(&fence), UINT64_MAX);
     assert_int_equal(fence_tick(&fence, UINT64_MAX - 1), FENCE_NO_SIGNAL);
 }
 
+static void a_renewed_lease_moves_the_deadline_and_lets_a_stopped_vm_go_on(void **state)
+{
+    const struct lease_mark renewed = {lease.registration, lease.renewed_ms + 3 * LEASE};
+    const struct lease_mark other = {lease.registration + 1, lease.renewed_ms + 3 * LEASE};
+    struct fence fence = fence_new();
+
+    (void)state;
+    (void)grant(&fence, 1, NOW + LEASE, NOW);
+    assert_int_equal(fence_tick(&fence, NOW + LEASE), FENCE_STOP);
+    assert_int_equal(fence_renew(&fence, &other, NOW + LEASE), FENCE_NO_SIGNAL);
+    assert_int_equal(fence.state, VM_STOPPED);
+    assert_int_equal(fence_renew(&fence, &renewed, NOW + LEASE), FENCE_CONTINUE);
+    assert_int_equal(fence.state, VM_RUNNING);
+    assert_int_equal(fence_next_ms(&fence), NOW + 4 * LEASE);
+}
+
+static void a_renewed_lease_lets_nothing_go_on_that_waits_for_a_grant(void **state)
+{
+    const struct lease_mark renewed = {lease.registration, lease.renewed_ms + LEASE};
+    struct fence fence = fence_new();
+    enum fence_signal signal;
+
+    (void)state;
+    assert_int_equal(fence_renew(&fence, &renewed, NOW), FENCE_NO_SIGNAL);
+    assert_int_equal(fence.state, VM_PREPARING);
+    (void)grant(&fence, 1, NOW + LEASE, NOW);
+    assert_ok(fence_settle(&fence));
+    assert_int_equal(fence_renew(&fence, &renewed, NOW), FENCE_NO_SIGNAL);
+    assert_int_equal(fence.state, VM_SETTLING);
+    assert_ok(fence_freeze(&fence, &signal));
+    assert_int_equal(fence_renew(&fence, &renewed, NOW), FENCE_NO_SIGNAL);
+    assert_int_equal(fence.state, VM_FROZEN);
+    (void)fence_destroy(&fence);
+    assert_int_equal(fence_renew(&fence, &renewed, NOW), FENCE_NO_SIGNAL);
+    assert_int_equal(fence.state, VM_KILLED);
+}
+
 static void a_later_deadline_lets_a_stopped_vm_go_on(void **state)
 {
-    struct fence fence = fence_new(FENCE);
+    struct fence fence = fence_new();
 
     (void)state;
     (void)grant(&fence, 1, NOW + LEASE, NOW);
@@ -109,7 +158,7 @@ static void a_later_deadline_lets_a_stopped_vm_go_on(void **state)
 
 static void a_grant_that_has_expired_when_it_is_taken_does_not_let_it_run(void **state)
 {
-    struct fence fence = fence_new(FENCE);
+    struct fence fence = fence_new();
 
     (void)state;
     (void)grant(&fence, 1, NOW + LEASE, NOW);
@@ -120,7 +169,7 @@ static void a_grant_that_has_expired_when_it_is_taken_does_not_let_it_run(void *
 
 static void a_settled_vm_is_frozen_at_the_deadline_and_never_killed(void **state)
 {
-    struct fence fence = fence_new(FENCE);
+    struct fence fence = fence_new();
 
     (void)state;
     (void)grant(&fence, 1, NOW + LEASE, NOW);
@@ -132,7 +181,7 @@ static void a_settled_vm_is_frozen_at_the_deadline_and_never_killed(void **state
 
 static void what_does_not_run_cannot_be_settled(void **state)
 {
-    struct fence fence = fence_new(FENCE);
+    struct fence fence = fence_new();
 
     (void)state;
     assert_status(fence_settle(&fence), STATUS_CONFLICT);
@@ -143,7 +192,7 @@ static void what_does_not_run_cannot_be_settled(void **state)
 
 static void a_frozen_source_needs_a_newer_generation_a_frozen_destination_does_not(void **state)
 {
-    struct fence source = fence_new(FENCE), destination = fence_new(FENCE);
+    struct fence source = fence_new(), destination = fence_new();
     enum fence_signal signal;
 
     (void)state;
@@ -162,7 +211,7 @@ static void a_frozen_source_needs_a_newer_generation_a_frozen_destination_does_n
 
 static void a_killed_vm_is_beyond_every_grant(void **state)
 {
-    struct fence fence = fence_new(FENCE);
+    struct fence fence = fence_new();
     enum fence_signal signal;
 
     (void)state;
@@ -181,7 +230,9 @@ int main(void)
         cmocka_unit_test(a_guest_that_resumes_after_it_was_settled_is_stopped),
         cmocka_unit_test(a_deadline_stops_and_the_fence_time_kills),
         cmocka_unit_test(the_fence_time_counts_from_the_deadline_however_late_we_wake),
-        cmocka_unit_test(a_fence_time_that_never_comes_leaves_it_stopped),
+        cmocka_unit_test(a_vm_whose_policy_says_pause_is_stopped_and_never_killed),
+        cmocka_unit_test(a_renewed_lease_moves_the_deadline_and_lets_a_stopped_vm_go_on),
+        cmocka_unit_test(a_renewed_lease_lets_nothing_go_on_that_waits_for_a_grant),
         cmocka_unit_test(a_later_deadline_lets_a_stopped_vm_go_on),
         cmocka_unit_test(a_grant_that_has_expired_when_it_is_taken_does_not_let_it_run),
         cmocka_unit_test(a_settled_vm_is_frozen_at_the_deadline_and_never_killed),

@@ -14,7 +14,6 @@ static struct launcher_request start_request(void)
         .vm = vm,
         .generation = 4,
         .prepare_ms = 1000,
-        .fence_ms = FENCE_NEVER_MS,
         .shape = {.memory_mib = 128,
                   .vcpus = 2,
                   .has_kernel = true,
@@ -126,7 +125,6 @@ static void a_request_comes_through_as_it_was(void **state)
     assert_int_equal(parsed.tag, 9);
     assert_true(digest_equal(&parsed.vm, &vm));
     assert_int_equal(parsed.generation, 4);
-    assert_true(parsed.fence_ms == FENCE_NEVER_MS);
     assert_int_equal(parsed.shape.memory_mib, 128);
     assert_int_equal(parsed.shape.vcpus, 2);
     assert_true(parsed.shape.has_kernel);
