@@ -198,6 +198,29 @@ static bool reads_state(Tccp__AdminRequest__KindCase kind)
     return false;
 }
 
+/*
+ * Who asks, at this request. A user that was removed keeps a certificate until it expires, and no
+ * rights: the state decides. One that this member's state does not know may be known to the leader,
+ * who is ahead: STATUS_NOT_LEADER.
+ */
+static enum status caller_now(const struct admin_session *session, enum caller *ret_caller)
+{
+    const struct user *user;
+
+    *ret_caller = session->caller;
+    if (session->caller == CALLER_LOCAL || session->caller == CALLER_UNKNOWN) {
+        return STATUS_OK;
+    }
+    user = registry_user_by_key(tcd_registry(session->tcd), &session->key_id);
+    if (!user && !tcd_leads(session->tcd)) {
+        return STATUS_NOT_LEADER;
+    }
+    if (!user) {
+        *ret_caller = CALLER_UNKNOWN;
+    }
+    return STATUS_OK;
+}
+
 static void on_frame(struct api_session *api, struct view frame)
 {
     struct admin_session *session = (struct admin_session *)api;
@@ -205,6 +228,7 @@ static void on_frame(struct api_session *api, struct view frame)
     struct admin_call *call = calloc(1, sizeof *call);
     Tccp__AdminRequest *request = (Tccp__AdminRequest *)protobuf_unpack(
         &tccp__admin_request__descriptor, frame, FRAME_SIZE_MAX);
+    enum caller caller;
     enum status status;
 
     if (!call || !request) {
@@ -217,9 +241,14 @@ static void on_frame(struct api_session *api, struct view frame)
     }
     *call = (struct admin_call){.session = session, .request = request};
     session->references++;
-    if (authorize(session->caller, request->kind_case, &refusal) != STATUS_OK) {
+    status = caller_now(session, &caller);
+    if (status != STATUS_OK) {
+        admin_fail(call, status);
+        return;
+    }
+    if (authorize(caller, request->kind_case, &refusal) != STATUS_OK) {
         log_event(LOG_NOTICE, "request-denied", "peer=%s caller=\"%s\" kind=%d", session->address,
-                  caller_name(session->caller), (int)request->kind_case);
+                  caller_name(caller), (int)request->kind_case);
         admin_refuse(call, &refusal);
         return;
     }
@@ -248,7 +277,6 @@ static void on_close(struct api_session *api, enum status reason, const char *de
 static enum status identify(struct admin_session *session, const struct connection_peer *peer)
 {
     struct certificate certificate;
-    struct digest key_id;
 
     if (peer->is_local) {
         session->caller = CALLER_LOCAL;
@@ -262,14 +290,7 @@ static enum status identify(struct admin_session *session, const struct connecti
         return STATUS_DENIED;
     }
     TRY(bytes_copy(certificate_spki(&certificate), &session->spki));
-    key_id = sha256(certificate_spki(&certificate));
-    session->key_id = key_id;
-    /* A user that was removed keeps a certificate until it expires, and no rights: the state
-     * decides. */
-    if (session->caller != CALLER_UNKNOWN &&
-        !registry_user_by_key(tcd_registry(session->tcd), &key_id)) {
-        session->caller = CALLER_UNKNOWN;
-    }
+    session->key_id = sha256(certificate_spki(&certificate));
     return STATUS_OK;
 }
 

@@ -152,8 +152,9 @@ static bool admit(struct membership *membership, const struct replica_member *me
     return false;
 }
 
-/* A member that the manifest does not name any more, or that joined again under another id. */
-static void dismiss(struct membership *membership, const struct replica_member *members,
+/* A member that the manifest does not name any more, or that joined again under another id. True
+ * when there was something to do. */
+static bool dismiss(struct membership *membership, const struct replica_member *members,
                     size_t count)
 {
     struct tcd *tcd = membership->tcd;
@@ -162,7 +163,7 @@ static void dismiss(struct membership *membership, const struct replica_member *
     struct command command = {.kind = COMMAND_MEMBER_REMOVED};
 
     if (!member) {
-        return;
+        return false;
     }
     if (member->raft_id == tcd->raft_id) {
         start_change(membership, replica_step_down(tcd->replica, 0, changed, membership));
@@ -173,6 +174,7 @@ static void dismiss(struct membership *membership, const struct replica_member *
         command.member_removed.raft_id = member->raft_id;
         submit(membership, &command);
     }
+    return true;
 }
 
 void membership_tick(struct membership *membership)
@@ -184,7 +186,8 @@ void membership_tick(struct membership *membership)
         return;
     }
     count = replica_members(membership->tcd->replica, members);
-    if (!admit(membership, members, count)) {
-        dismiss(membership, members, count);
+    /* Who joined again comes back at the address of its former self, which has to go first. */
+    if (!dismiss(membership, members, count)) {
+        (void)admit(membership, members, count);
     }
 }

@@ -260,3 +260,24 @@ perimeter_json()
     shift
     perimeter_ctl "$@" -o json --timeout 5s 2>/dev/null | jq -r "$filter" 2>/dev/null
 }
+
+# The same of one member, over its local socket: perimeter_local_json NAME FILTER ARGUMENTS...
+perimeter_local_json()
+{
+    local name=$1 filter=$2
+
+    shift 2
+    perimeter_local "$name" "$@" -o json --timeout 5s 2>/dev/null | jq -r "$filter" 2>/dev/null
+}
+
+# Extends a PCR of a host's TPM, as software that was not meant to run there would.
+perimeter_extend()
+{
+    local name=$1 pcr=$2
+    local -x TPM2TOOLS_TCTI TSS2_LOG=all+none
+
+    TPM2TOOLS_TCTI=$(swtpm_tcti "$perimeter/tpm/$name")
+    # Nobody has started it since its reset.
+    tpm2_startup -c 2>/dev/null || true
+    tpm2_pcrextend "$pcr:sha256=$(printf 'f%.0s' {1..64})"
+}
