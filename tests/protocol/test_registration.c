@@ -501,6 +501,31 @@ static void evidence_that_was_exchanged_under_its_proofs_is_refused(void **state
                    run.refusal, REFUSAL_CREDENTIAL);
 }
 
+/* The keys are the Hello's: a second set beside the evidence could only confuse. */
+static void evidence_that_brings_keys_of_its_own_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+    Tccp__RegisterEvidence *message;
+    OWN(bytes) struct bytes bytes = {0};
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    assert_ok(step_challenge(&run));
+    activate(&run);
+    run.own = test_host_quote(run.host, digest_view(&run.task.qualifying), MASK);
+    assert_ok(attester_evidence(run.attester,
+                                &(struct attester_result){.activated = bytes_view(&run.activated),
+                                                          .evidence = run.own.view},
+                                &run.evidence));
+    message = tccp__register_evidence__unpack(NULL, run.evidence.size, run.evidence.data);
+    message->evidence->ak_public = protobuf_data(view_string("a key"));
+    assert_ok(protobuf_pack(&message->base, 1 << 20, &bytes));
+    message->evidence->ak_public = (ProtobufCBinaryData){0};
+    tccp__register_evidence__free_unpacked(message, NULL);
+    assert_refused(verifier_evidence(run.verifier, bytes_view(&bytes), &run.facts, &run.refusal),
+                   run.refusal, REFUSAL_MALFORMED);
+}
+
 static void a_pcr_that_is_not_allowed_is_refused(void **state)
 {
     OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
@@ -769,6 +794,7 @@ int main(void)
         cmocka_unit_test(an_ak_of_another_tpm_cannot_activate),
         cmocka_unit_test(a_tk_that_its_sender_does_not_hold_is_refused),
         cmocka_unit_test(evidence_that_was_exchanged_under_its_proofs_is_refused),
+        cmocka_unit_test(evidence_that_brings_keys_of_its_own_is_refused),
         cmocka_unit_test(a_pcr_that_is_not_allowed_is_refused),
         cmocka_unit_test(fewer_pcrs_are_refused),
         cmocka_unit_test(a_quote_by_another_ak_is_refused),

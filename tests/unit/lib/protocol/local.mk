@@ -2,6 +2,7 @@
 
 UNIT_PROTOCOL_VM = \
 	%D%/test_image_manifest \
+	%D%/test_inputs \
 	%D%/test_launch_order \
 	%D%/test_launch_proof \
 	%D%/test_launch_request \
@@ -13,6 +14,8 @@ EXTRA_DIST += tests/support/vm.h
 
 tests_unit_lib_protocol_test_image_manifest_SOURCES = %D%/test_image_manifest.c
 tests_unit_lib_protocol_test_image_manifest_LDADD = $(LINK_PROTOCOL) $(LINK_TEST)
+tests_unit_lib_protocol_test_inputs_SOURCES = %D%/test_inputs.c
+tests_unit_lib_protocol_test_inputs_LDADD = $(LINK_PROTOCOL) $(LINK_TEST)
 tests_unit_lib_protocol_test_launch_order_SOURCES = %D%/test_launch_order.c
 tests_unit_lib_protocol_test_launch_order_LDADD = $(LINK_PROTOCOL) $(LINK_TEST)
 tests_unit_lib_protocol_test_launch_proof_SOURCES = %D%/test_launch_proof.c
