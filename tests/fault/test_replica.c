@@ -585,7 +585,8 @@ static void a_taken_port_or_a_missing_directory_is_one_clear_line(void **state)
     cluster_free(cluster);
 }
 
-int main(void)
+/* An argument is a pattern of the tests to run. */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_killed_leader_costs_no_answered_command),
@@ -606,5 +607,8 @@ int main(void)
         cmocka_unit_test(a_full_disk_everywhere_refuses_and_recovers),
         cmocka_unit_test(a_taken_port_or_a_missing_directory_is_one_clear_line),
     };
+    if (argc > 1) {
+        cmocka_set_test_filter(argv[1]);
+    }
     return cmocka_run_group_tests_name("replica", tests, NULL, NULL);
 }

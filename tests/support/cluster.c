@@ -295,7 +295,7 @@ struct cluster *cluster_new(unsigned count)
     for (unsigned i = 0; i < count; i++) {
         struct cluster_member *member = &cluster->members[i];
         struct credentials credentials;
-        char name[16];
+        char name[24];
 
         member->raft_id = i + 1;
         member->input = member->output = -1;

@@ -105,7 +105,7 @@ static void a_process_with_secrets_does_not_start_where_memory_cannot_be_locked(
 static int unlocked_child(void)
 {
     const struct daemon_hardening hardening = {.secret_heap_size = 65536};
-    const struct rlimit little = {65536, 65536};
+    const struct rlimit little = {64 << 20, 64 << 20};
     char error[DAEMON_ERROR_SIZE] = "";
     bool is_locked = true;
     void *memory;
@@ -116,7 +116,7 @@ static int unlocked_child(void)
     if (daemon_harden(&hardening, &is_locked, error) != STATUS_OK || is_locked) {
         return 1;
     }
-    memory = malloc(64 << 20); /* A limit that was hit by half would show here. */
+    memory = malloc(100 << 20); /* All locked under the limit, this would fail. */
     return memory ? 0 : 2;
 }
 
