@@ -112,7 +112,7 @@ static void evidence_binds_the_quote_and_all_logs(void **state)
 {
     struct view text = view_string("x");
     struct evidence_view variants[] = {
-        {0},
+        {.quote = {0}},
         {.quote = text},
         {.signature = text},
         {.event_log = text},
