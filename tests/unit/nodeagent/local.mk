@@ -37,8 +37,6 @@ tests_unit_nodeagent_test_lease_LDADD = nodeagent/libregistrant.a $(LINK_TEST)
 tests_unit_nodeagent_test_registrant_SOURCES = %D%/test_registrant.c
 tests_unit_nodeagent_test_registrant_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
 tests_unit_nodeagent_test_registrant_LDADD = nodeagent/libregistrant.a $(LINK_COORDINATOR)
-tests_unit_nodeagent_test_registrant_LDADD = tests/support/libnettest.a tests/support/libperimetertest.a \
-	tests/support/libswtpm.a $(LINK_REGISTRANT) $(LINK_TEST)
 tests_unit_nodeagent_launcher_test_trust_SOURCES = \
 	%D%/launcher/test_trust.c
 tests_unit_nodeagent_launcher_test_trust_LDADD = tests/support/libperimetertest.a $(LINK_LAUNCHER_PROGRAM) $(LINK_TEST)
