@@ -102,26 +102,26 @@ expect() {
 }
 
 error_code() {
-    sed -n '/^{/,$p' "$folder/errors" | python3 -c 'import json, sys; print(json.load(sys.stdin)["error"]["code"])'
+    sed -n '/^{/,$p' "$folder/errors" | jq -r .error.code
 }
 
 json() {
-    printf '%s' "$output" | python3 -c "import json, sys; print(json.load(sys.stdin)$1)"
+    printf '%s' "$output" | jq -r "$1"
 }
 
 @test "status says what is in force, and that it is a development perimeter" {
     t status -o json
     expect 0
-    [ "$(json '["perimeter"]')" = "$id" ]
-    [ "$(json '["leader"]')" = tc1 ]
-    [ "$(json '["members"]')" = 1 ]
-    [ "$(json '["failures_tolerated"]')" = 0 ]
-    [[ $(json '["attention"][0]') == *"development perimeter"* ]]
+    [ "$(json '.perimeter')" = "$id" ]
+    [ "$(json '.leader')" = tc1 ]
+    [ "$(json '.members')" = 1 ]
+    [ "$(json '.failures_tolerated')" = 0 ]
+    [[ $(json '.attention[0]') == *"development perimeter"* ]]
     t cluster members -o name
     [ "$output" = tc1 ]
     t perimeter show -o json --out shown
     expect 0
-    [ "$(json '["endorsed"]')" = True ]
+    [ "$(json '.endorsed')" = true ]
     t perimeter verify shown
     expect 0
 }
@@ -176,7 +176,7 @@ json() {
     [ "$(error_code)" = already-exists ]
     t user enroll --identity config/tccp/bob.key -o json
     expect 0
-    [ "$(json '["role"]')" = customer ]
+    [ "$(json '.role')" = customer ]
     t node list --identity config/tccp/bob.key -o json
     expect 5
     [ "$(error_code)" = not-authorized ]
@@ -190,11 +190,11 @@ json() {
 
 @test "a change is in the audit log once" {
     t status -o json
-    before=$(json '["audit_size"]')
+    before=$(json '.audit_size')
     t audit note "a note"
     expect 0
     t status -o json
-    [ "$(json '["audit_size"]')" = $((before + 1)) ]
+    [ "$(json '.audit_size')" = $((before + 1)) ]
 }
 
 @test "nodes that do not exist are not found" {
@@ -227,7 +227,7 @@ json() {
     t perimeter apply ete/manifest-2.signed
     expect 0
     t perimeter show -o json
-    [ "$(json '["version"]')" = 2 ]
+    [ "$(json '.version')" = 2 ]
     # From now on nobody can show this client version 1.
     t perimeter verify bundle --allow-unendorsed -o json
     expect 3
@@ -258,7 +258,7 @@ json() {
 
 @test "with --wait a change is made when the member is back" {
     t status -o json
-    before=$(json '["audit_size"]')
+    before=$(json '.audit_size')
     process_signal tcd -KILL
     process_end tcd
     "$tccpctl" audit note "patient" --wait >/dev/null 2>errors </dev/null 3>&- &
@@ -268,5 +268,5 @@ json() {
     wait $waiting
     t status -o json
     expect 0
-    [ "$(json '["audit_size"]')" -ge $((before + 1)) ]
+    [ "$(json '.audit_size')" -ge $((before + 1)) ]
 }
