@@ -1,7 +1,8 @@
 # tccpctl: one table of commands; what asks a member goes through lib/net.
 bin_PROGRAMS += cli/tccpctl
-LINK_CLI = $(LINK_PERIMETER) $(LINK_NET) $(LINK_DAEMON) $(JANSSON_LIBS) $(SMARTCOLS_LIBS)
-CLI_SOURCES = \
+LINK_CLI = cli/libcli.a $(LINK_PERIMETER) $(LINK_NET) $(LINK_DAEMON) $(JANSSON_LIBS) $(SMARTCOLS_LIBS)
+noinst_LIBRARIES += cli/libcli.a
+cli_libcli_a_SOURCES = \
 	%D%/cli.h \
 	%D%/cluster.c \
 	%D%/commands.c %D%/commands.h \
@@ -16,6 +17,7 @@ CLI_SOURCES = \
 	%D%/identity.c %D%/identity.h \
 	%D%/ledger.c %D%/ledger.h \
 	%D%/node.c \
+	%D%/options.c \
 	%D%/output.c %D%/output.h \
 	%D%/passphrase.c %D%/passphrase.h \
 	%D%/perimeter.c %D%/perimeter.h \
@@ -28,8 +30,8 @@ CLI_SOURCES = \
 	%D%/table.c %D%/table.h \
 	%D%/user.c \
 	%D%/value.c %D%/value.h
-cli_tccpctl_SOURCES = %D%/main.c $(CLI_SOURCES)
-cli_tccpctl_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS)
+cli_libcli_a_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS)
+cli_tccpctl_SOURCES = %D%/main.c
 cli_tccpctl_LDADD = $(LINK_CLI)
 
 # The man page is the program's own word.

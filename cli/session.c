@@ -190,12 +190,13 @@ static void on_frame(struct client *client, void *argument, struct view frame)
         tccp__admin_response__free_unpacked(answer, NULL);
         return;
     }
-    client_confirm(client);
     if (answer->kind_case == TCCP__ADMIN_RESPONSE__KIND_FAILURE) {
         answer_failure(session, answer->failure);
         tccp__admin_response__free_unpacked(answer, NULL);
         return;
     }
+    /* Only now: who does not lead must not be asked again and again without a pause. */
+    client_confirm(client);
     session->answer = answer;
     finish(session, EXIT_DONE);
 }
@@ -242,10 +243,11 @@ static void on_timeout(uv_timer_t *timer)
                       session->what, session->cli->timeout_s, *session->detail ? "; last: " : "",
                       session->detail));
     } else if (session->saw_no_leader) {
-        finish(session, report(session->cli, EXIT_NOT_READY,
-                               "`tccpctl cluster status` of each "
-                               "member tells more",
-                               "no member leads: %s", session->detail));
+        finish(session,
+               report(session->cli, EXIT_NOT_READY,
+                      "`tccpctl cluster status` of each "
+                      "member tells more",
+                      "no member leads%s%s", *session->detail ? ": " : "", session->detail));
     } else {
         finish(session,
                report(session->cli, EXIT_TIMED_OUT, "", "no answer in %u s%s%s",

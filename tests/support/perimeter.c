@@ -125,13 +125,19 @@ struct bytes perimeter_test_manifest(const struct perimeter_test *perimeter, uin
 
 struct bytes perimeter_test_endorsement(const struct perimeter_test *perimeter, uint64_t epoch)
 {
+    return perimeter_test_endorsement_at(perimeter, epoch, PERIMETER_TEST_NOW_S);
+}
+
+struct bytes perimeter_test_endorsement_at(const struct perimeter_test *perimeter, uint64_t epoch,
+                                           uint64_t now_s)
+{
     struct view spki = private_key_spki(perimeter->tc_sign);
     struct endorsement endorsement = {
         .perimeter_id = perimeter->root.id,
         .epoch = epoch,
         .tc_sign = {.size = spki.size},
-        .not_before_s = PERIMETER_TEST_NOW_S - 10 * 86400,
-        .not_after_s = PERIMETER_TEST_NOW_S + 10 * 86400,
+        .not_before_s = now_s - 10 * 86400,
+        .not_after_s = now_s + 10 * 86400,
     };
     struct bytes bytes;
 
@@ -184,8 +190,15 @@ Tccp__SignedDocument *perimeter_test_signed(const struct perimeter_test *perimet
 struct bytes perimeter_test_bundle(const struct perimeter_test *perimeter, uint64_t version,
                                    uint64_t epoch)
 {
+    return perimeter_test_bundle_at(perimeter, version, epoch, PERIMETER_TEST_NOW_S);
+}
+
+struct bytes perimeter_test_bundle_at(const struct perimeter_test *perimeter, uint64_t version,
+                                      uint64_t epoch, uint64_t now_s)
+{
     OWN(bytes) struct bytes manifest = perimeter_test_manifest(perimeter, version, epoch);
-    OWN(bytes) struct bytes endorsement = perimeter_test_endorsement(perimeter, epoch);
+    OWN(bytes)
+    struct bytes endorsement = perimeter_test_endorsement_at(perimeter, epoch, now_s);
     Tccp__PerimeterBundle bundle = TCCP__PERIMETER_BUNDLE__INIT;
     struct bytes bytes;
 

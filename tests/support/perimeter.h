@@ -34,6 +34,8 @@ struct bytes perimeter_test_manifest(const struct perimeter_test *perimeter, uin
                                      uint64_t epoch);
 /* Bytes of a ClusterEndorsement for tc_sign and tc_kem, valid for 20 days around the test's now. */
 struct bytes perimeter_test_endorsement(const struct perimeter_test *perimeter, uint64_t epoch);
+struct bytes perimeter_test_endorsement_at(const struct perimeter_test *perimeter, uint64_t epoch,
+                                           uint64_t now_s);
 /* Bytes of a SignedDocument: signed by the keys whose bit is set in `signers`; epoch 0 for
  * successions. */
 struct bytes perimeter_test_sign(const struct perimeter_test *perimeter, enum document_kind kind,
@@ -45,6 +47,9 @@ Tccp__SignedDocument *perimeter_test_signed(const struct perimeter_test *perimet
 /* Bytes of a PerimeterBundle with all of it. */
 struct bytes perimeter_test_bundle(const struct perimeter_test *perimeter, uint64_t version,
                                    uint64_t epoch);
+/* The same around another point in time: for tests on real clocks. */
+struct bytes perimeter_test_bundle_at(const struct perimeter_test *perimeter, uint64_t version,
+                                      uint64_t epoch, uint64_t now_s);
 /* A policy that accepts PCR 0 to 7 with these values: what both policies of the manifest say. */
 struct digest perimeter_test_pcr(unsigned pcr);
 

@@ -1,1 +1,12 @@
 # tests of cli
+UNIT_CLI = \
+	tests/unit/cli/test_session \
+	tests/unit/cli/test_value
+check_PROGRAMS += $(UNIT_CLI)
+TESTS += $(UNIT_CLI)
+
+tests_unit_cli_test_session_SOURCES = %D%/test_session.c
+tests_unit_cli_test_session_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
+tests_unit_cli_test_session_LDADD = tests/support/libperimetertest.a $(LINK_CLI) $(LINK_TEST) -lpthread
+tests_unit_cli_test_value_SOURCES = %D%/test_value.c
+tests_unit_cli_test_value_LDADD = $(LINK_CLI) $(LINK_TEST)
