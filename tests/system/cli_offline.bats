@@ -417,6 +417,13 @@ perimeter_signed() {
     # A manifest that nobody signed, or too few.
     t ete endorse ete/request --manifest ete/manifest-2.txt --key ete/key-1.pem --yes
     expect 3
+    manifest_make 3 1
+    t ete sign ete/manifest-3.txt --key ete/key-1.pem --yes
+    expect 0
+    "$request" make ak ete/manifest-3.signed tc1 1 seed ete/request
+    t ete endorse ete/request --manifest ete/manifest-3.signed --key ete/key-1.pem --yes -o json
+    expect 3
+    [ "$(error_code)" = too-few-signatures ]
     printf 'noise' >ete/request
     # shellcheck disable=SC2086
     t ete endorse ete/request $m

@@ -1,6 +1,8 @@
 /* The client's side of asking: whom it trusts, and what it does when answers are lost. */
 #include "cli/session.h"
 
+#include "cli/commands.h"
+
 #include "lib/base/protobuf.h"
 #include "lib/crypto/x509.h"
 #include "lib/net/connection.h"
@@ -25,6 +27,7 @@ enum behaviour {
     DENIES,
     TALKS_NONSENSE,
     STAYS_SILENT,
+    ENROLLS_ANOTHER, /* issues a certificate, but for another key */
 };
 
 enum { REQUEST_COUNT_MAX = 64 };
@@ -32,6 +35,7 @@ enum { REQUEST_COUNT_MAX = 64 };
 struct member {
     enum behaviour behaviour;
     char address[64], leader[64];
+    struct bytes issued; /* with ENROLLS_ANOTHER */
     uv_loop_t loop;
     uv_async_t stop;
     struct listener *listener;
@@ -48,10 +52,12 @@ static void answer(struct connection *connection, const struct member *member,
 {
     Tccp__AdminResponse response = TCCP__ADMIN_RESPONSE__INIT;
     Tccp__SessionOpened opened = TCCP__SESSION_OPENED__INIT;
+    Tccp__Enrolled enrolled;
     Tccp__Failure failure;
     Tccp__Done done;
     OWN(bytes) struct bytes bytes = {0};
 
+    tccp__enrolled__init(&enrolled);
     tccp__failure__init(&failure);
     tccp__done__init(&done);
     response.tag = request->tag;
@@ -61,6 +67,10 @@ static void answer(struct connection *connection, const struct member *member,
         failure.leader_address = protobuf_string(member->leader);
         response.kind_case = TCCP__ADMIN_RESPONSE__KIND_FAILURE;
         response.failure = &failure;
+    } else if (member->behaviour == ENROLLS_ANOTHER) {
+        enrolled.certificate = protobuf_data(bytes_view(&member->issued));
+        response.kind_case = TCCP__ADMIN_RESPONSE__KIND_ENROLLED;
+        response.enrolled = &enrolled;
     } else if (request->kind_case == TCCP__ADMIN_REQUEST__KIND_SESSION_OPEN) {
         opened.session = 77;
         response.kind_case = TCCP__ADMIN_RESPONSE__KIND_SESSION_OPENED;
@@ -226,7 +236,7 @@ static void member_start(struct member *member, const struct world *world, enum 
     assert_ok(certificate_issue(authority, &content, &leaf));
     chain[0] = bytes_view(&leaf);
     chain[1] = bytes_view(&world->ca);
-    *member = (struct member){.behaviour = behaviour};
+    *member = (struct member){.behaviour = behaviour, .issued = TAKE(leaf)};
     assert_int_equal(uv_loop_init(&member->loop), 0);
     assert_int_equal(uv_async_init(&member->loop, &member->stop, on_stop), 0);
     member->stop.data = member;
@@ -255,6 +265,7 @@ static void member_stop(struct member *member)
     assert_int_equal(pthread_join(member->thread, NULL), 0);
     assert_int_equal(uv_loop_close(&member->loop), 0);
     tls_context_release(member->tls);
+    bytes_free(&member->issued);
 }
 
 /* The settings of a run of tccpctl. */
@@ -440,6 +451,24 @@ static void refusals_nonsense_and_silence_end_each_in_its_way(void **state)
     member_stop(&member);
 }
 
+static void a_certificate_for_another_key_is_not_kept(void **state)
+{
+    OWN(world) struct world *world = world_new();
+    struct member member;
+    char path[128];
+    struct run run;
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/user.key.crt", world->folder);
+    assert_int_equal(unlink(path), 0);
+    /* What it issues is its own certificate: genuine, under the right authority. */
+    member_start(&member, world, ENROLLS_ANOTHER, ROLE_MEMBER, world->perimeter->tc_sign);
+    run_new(&run, world, member.address);
+    assert_int_equal(user_enroll(&run.cli), EXIT_UNTRUSTED);
+    assert_int_not_equal(access(path, F_OK), 0);
+    member_stop(&member);
+}
+
 static void what_was_seen_is_remembered(void **state)
 {
     OWN(world) struct world *world = world_new();
@@ -471,6 +500,7 @@ int main(void)
         cmocka_unit_test(a_member_that_does_not_lead_sends_to_the_one_that_does),
         cmocka_unit_test(without_a_leader_it_ends_as_not_ready),
         cmocka_unit_test(refusals_nonsense_and_silence_end_each_in_its_way),
+        cmocka_unit_test(a_certificate_for_another_key_is_not_kept),
         cmocka_unit_test(what_was_seen_is_remembered),
     };
     return cmocka_run_group_tests_name("session", tests, NULL, NULL);
