@@ -402,7 +402,7 @@ static enum exit_code connect_start(struct session *session, const char *const *
 enum exit_code session_open(const struct cli *cli, bool bare, struct session **ret_session)
 {
     OWN(session) struct session *session = calloc(1, sizeof *session);
-    const char *addresses[ADDRESS_COUNT_MAX];
+    struct address_list addresses;
     bool needs_tls = bare;
     enum exit_code exit_code;
 
@@ -413,15 +413,16 @@ enum exit_code session_open(const struct cli *cli, bool bare, struct session **r
     session->cli = cli;
     (void)uv_timer_init(&session->loop, &session->timer);
     session->timer.data = session;
-    exit_code = setting_addresses(cli, addresses, &session->address_count);
+    exit_code = setting_addresses(cli, &addresses);
+    session->address_count = addresses.count;
     for (size_t i = 0; exit_code == EXIT_DONE && i < session->address_count; i++) {
-        needs_tls |= strncmp(addresses[i], "unix:", 5) != 0;
+        needs_tls |= strncmp(addresses.items[i], "unix:", 5) != 0;
     }
     if (exit_code == EXIT_DONE && needs_tls) {
         exit_code = tls_open(session, bare);
     }
     if (exit_code == EXIT_DONE) {
-        exit_code = connect_start(session, addresses);
+        exit_code = connect_start(session, addresses.items);
     }
     if (exit_code != EXIT_DONE) {
         return exit_code;

@@ -159,44 +159,46 @@ enum exit_code setting_perimeter_id(const struct cli *cli, struct digest *ret_id
     return EXIT_DONE;
 }
 
-/* "a,b" and repeated values; the copy is never freed: there is one of it. */
-static size_t addresses_split(const char *text, const char **ret_addresses, size_t count)
+/* Adds "a,b" to the text. */
+static bool addresses_add(struct address_list *list, const char *text)
 {
-    char *copy = strdup(text), *rest = copy, *part;
+    size_t used = strlen(list->text);
+    int length =
+        snprintf(list->text + used, sizeof list->text - used, "%s%s", used ? "," : "", text);
 
-    ASSERT(copy);
-    while ((part = strsep(&rest, ",")) && count < ADDRESS_COUNT_MAX) {
-        if (*part) {
-            ret_addresses[count++] = part;
-        }
-    }
-    return count;
+    return length >= 0 && (size_t)length < sizeof list->text - used;
 }
 
-enum exit_code setting_addresses(const struct cli *cli, const char **ret_addresses,
-                                 size_t *ret_count)
+enum exit_code setting_addresses(const struct cli *cli, struct address_list *ret_list)
 {
     const char *value = environment("TCCP_ADDR");
-    size_t count = 0;
+    bool fits = true;
+    char *rest, *part;
 
+    *ret_list = (struct address_list){.count = 0};
     if (option_is_set(cli, "addr")) {
         for (size_t i = 0; (value = option_value_at(cli, "addr", i)); i++) {
-            count = addresses_split(value, ret_addresses, count);
+            fits &= addresses_add(ret_list, value);
         }
     } else if (value) {
-        count = addresses_split(value, ret_addresses, 0);
+        fits = addresses_add(ret_list, value);
     } else if (cli->context && config_has(cli->context, "addr")) {
-        for (size_t i = 0; i < config_list_size(cli->context, "addr") && i < ADDRESS_COUNT_MAX;
-             i++) {
-            ret_addresses[count++] = config_list_item(cli->context, "addr", i);
+        for (size_t i = 0; i < config_list_size(cli->context, "addr"); i++) {
+            fits &= addresses_add(ret_list, config_list_item(cli->context, "addr", i));
         }
     } else {
-        ret_addresses[count++] = ADDRESS_DEFAULT;
+        fits = addresses_add(ret_list, ADDRESS_DEFAULT);
     }
-    if (count == 0) {
-        return report_usage(cli, "no address of a member is given");
+    rest = ret_list->text;
+    while (fits && (part = strsep(&rest, ","))) {
+        fits = ret_list->count < ADDRESS_COUNT_MAX;
+        if (*part && fits) {
+            ret_list->items[ret_list->count++] = part;
+        }
     }
-    *ret_count = count;
+    if (!fits || ret_list->count == 0) {
+        return report_usage(cli, "1 to %d addresses of members are expected", ADDRESS_COUNT_MAX);
+    }
     return EXIT_DONE;
 }
 
@@ -247,19 +249,18 @@ enum exit_code config_run(struct cli *cli)
         {"TIMEOUT", "timeout", false},     {NULL, NULL, false},
     };
     OWN(value) struct value *object = value_object();
-    const char *addresses[ADDRESS_COUNT_MAX];
+    struct address_list addresses;
     struct value *list = value_list();
     enum exit_code exit_code;
-    size_t count = 0;
 
     value_set_string(object, "format", format_names[cli->format]);
     value_set(object, "addresses", list);
-    exit_code = setting_addresses(cli, addresses, &count);
+    exit_code = setting_addresses(cli, &addresses);
     if (exit_code != EXIT_DONE) {
         return exit_code;
     }
-    for (size_t i = 0; i < count; i++) {
-        value_add(list, value_string(addresses[i]));
+    for (size_t i = 0; i < addresses.count; i++) {
+        value_add(list, value_string(addresses.items[i]));
     }
     value_set_string(object, "perimeter", setting_perimeter(cli));
     value_set_string(object, "identity", setting_identity(cli));

@@ -21,9 +21,14 @@ void settings_free(struct cli *cli);
 /* NULL where nothing says it. */
 const char *setting_perimeter(const struct cli *cli);
 const char *setting_identity(const struct cli *cli);
-/* Addresses of members, at least one; the texts live as long as the program. */
-enum exit_code setting_addresses(const struct cli *cli, const char **ret_addresses,
-                                 size_t *ret_count);
+/* Addresses of members. */
+struct address_list {
+    char text[4096]; /* in which the items lie */
+    size_t count;
+    const char *items[ADDRESS_COUNT_MAX];
+};
+/* At least one. */
+enum exit_code setting_addresses(const struct cli *cli, struct address_list *ret_list);
 /* The pinned id; required: reports where it is missing or malformed. */
 enum exit_code setting_perimeter_id(const struct cli *cli, struct digest *ret_id);
 
