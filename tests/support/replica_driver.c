@@ -363,7 +363,7 @@ int main(int argc, char **argv)
          replica_bootstrap(driver.replica, error) != STATUS_OK) ||
         replica_start(driver.replica, error) != STATUS_OK) {
         say("failed %s", error);
-        return 1;
+        _exit(1);
     }
     ASSERT(uv_pipe_init(&driver.loop, &driver.input, 0) == 0);
     driver.input.data = &driver;

@@ -105,11 +105,16 @@ static void a_process_with_secrets_does_not_start_where_memory_cannot_be_locked(
 static int unlocked_child(void)
 {
     const struct daemon_hardening hardening = {.secret_heap_size = 65536};
-    const struct rlimit little = {64 << 20, 64 << 20};
+    struct rlimit little;
     char error[DAEMON_ERROR_SIZE] = "";
     bool is_locked = true;
     void *memory;
 
+    if (getrlimit(RLIMIT_MEMLOCK, &little) != 0) {
+        return 100;
+    }
+    little.rlim_max = little.rlim_max < (64 << 20) ? little.rlim_max : (64 << 20);
+    little.rlim_cur = little.rlim_max;
     if (setrlimit(RLIMIT_MEMLOCK, &little) != 0 || (geteuid() == 0 && setuid(LOWLY_UID) != 0)) {
         return 100;
     }
