@@ -34,8 +34,9 @@ void help_man(FILE *file);
 /* bash, zsh or fish; false for another shell. */
 bool completion_print(const char *shell, FILE *file);
 
-/* --- what they run, one file a noun --- */
+/* --- what they run, one file a noun; what each does stands in the table --- */
 
+/* The ETE's folder, offline. */
 enum exit_code ete_init(struct cli *cli);
 enum exit_code ete_show(struct cli *cli);
 enum exit_code ete_sign(struct cli *cli);
@@ -43,24 +44,28 @@ enum exit_code ete_endorse(struct cli *cli);
 enum exit_code ete_succeed(struct cli *cli);
 enum exit_code ete_new_key(struct cli *cli);
 
+/* Documents in force: the first three and `show FILE` offline, the others from a member. */
 enum exit_code perimeter_bundle(struct cli *cli);
 enum exit_code perimeter_verify(struct cli *cli);
-enum exit_code perimeter_show(struct cli *cli);
 enum exit_code perimeter_diff(struct cli *cli);
+enum exit_code perimeter_show(struct cli *cli);
 enum exit_code perimeter_apply(struct cli *cli);
 
+/* The coordinator. */
 enum exit_code cluster_bootstrap(struct cli *cli);
 enum exit_code cluster_members(struct cli *cli);
 enum exit_code cluster_status(struct cli *cli);
 enum exit_code cluster_step_down(struct cli *cli);
 enum exit_code status_run(struct cli *cli);
 
+/* Compute nodes. */
 enum exit_code node_list(struct cli *cli);
 enum exit_code node_get(struct cli *cli);
 enum exit_code node_cordon(struct cli *cli);
 enum exit_code node_uncordon(struct cli *cli);
 enum exit_code node_revoke(struct cli *cli);
 
+/* People, and the audit log. */
 enum exit_code user_new(struct cli *cli);
 enum exit_code user_enroll(struct cli *cli);
 enum exit_code user_add(struct cli *cli);
@@ -68,6 +73,7 @@ enum exit_code user_list(struct cli *cli);
 enum exit_code user_remove(struct cli *cli);
 enum exit_code audit_note(struct cli *cli);
 
+/* The program itself. */
 enum exit_code help_run(struct cli *cli);
 enum exit_code completion_run(struct cli *cli);
 enum exit_code version_run(struct cli *cli);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 struct value;
+/* Each belongs to the caller until it is put into another. */
 struct value *value_object(void);
 struct value *value_list(void);
 struct value *value_string(const char *string);

@@ -1,6 +1,6 @@
 /*
  * The text form of a manifest: what people write, review and put under version control. One text
- * compiles to one sequence of bytes, and those are what is signed (docs/MANIFEST.md).
+ * compiles to one sequence of bytes, and those are what is signed (docs/OPERATIONS.md).
  *
  *     # a comment
  *     manifest {
