@@ -112,12 +112,8 @@ static void evidence_binds_the_quote_and_all_logs(void **state)
 {
     struct view text = view_string("x");
     struct evidence_view variants[] = {
-        {.quote = {0}},
-        {.quote = text},
-        {.signature = text},
-        {.event_log = text},
-        {.ima_log = text},
-        {.pcr_values = text},
+        {.quote = {0}},      {.quote = text},   {.signature = text},
+        {.event_log = text}, {.ima_log = text}, {.pcr_values = text},
     };
     struct digest hashes[ARRAY_SIZE(variants)];
 
