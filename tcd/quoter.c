@@ -136,6 +136,7 @@ static void start(struct quoter *quoter)
 {
     struct batch batch = quoter->running;
     struct digest *leaves, root;
+    enum status status;
 
     quoter->running = quoter->waiting;
     quoter->waiting = batch;
@@ -150,8 +151,10 @@ static void start(struct quoter *quoter)
     root = merkle_root_of(leaves, quoter->running.count);
     free(leaves);
     quoter->qualifying = coordinator_qualifying(&quoter->running.scope, &root);
-    quoter->status = worker_submit(quoter->config.tpm_worker, work, done, quoter);
-    if (quoter->status != STATUS_OK) {
+    /* Not into quoter->status: the worker may have written that before this call returns. */
+    status = worker_submit(quoter->config.tpm_worker, work, done, quoter);
+    if (status != STATUS_OK) {
+        quoter->status = status;
         done(quoter);
     }
 }
