@@ -47,6 +47,8 @@ process_start()
     # setsid in a background job of a script does not fork: $! is the process. Descriptor 3 belongs to bats.
     setsid "$@" </dev/null >>"$run/$name.log" 2>&1 3>&- &
     pid=$!
+    # The shell is not to say anything when it ends.
+    disown "$pid"
     printf '%s %s\n' "$pid" "$(process_field "$pid" 20)" >"$run/$name.pid"
     for ((try = 0; try < 100; try++)); do
         # Until then a signal to its session would miss it.

@@ -1,6 +1,6 @@
 # Tests on real processes: start, crash, freeze, refuse. They use free ports and folders of their own.
-TESTS += %D%/processes.bats %D%/startup.bats %D%/cluster.bats
-EXTRA_DIST += %D%/processes.bats %D%/startup.bats %D%/cluster.bats %D%/support.bash
+TESTS += %D%/processes.bats %D%/startup.bats %D%/cluster.bats %D%/quickstart.bats
+EXTRA_DIST += %D%/processes.bats %D%/startup.bats %D%/cluster.bats %D%/quickstart.bats %D%/support.bash
 EXTRA_DIST += tests/support/perimeter.sh tests/support/processes.sh tests/support/swtpm.sh
 
 TESTS += %D%/nodeagent.bats
