@@ -155,3 +155,33 @@ FUZZ_TARGETS += fuzz/fuzz_entry
 fuzz_fuzz_entry_SOURCES = fuzz/fuzz_entry.c $(FUZZ_DRIVER)
 fuzz_fuzz_entry_LDADD = tcd/libreplica.a $(LINK_BASE)
 fuzz_fuzz_entry_LDFLAGS = $(FUZZ_LDFLAGS)
+
+FUZZ_TARGETS += fuzz/fuzz_command
+fuzz_fuzz_command_SOURCES = fuzz/fuzz_command.c $(FUZZ_DRIVER)
+fuzz_fuzz_command_LDADD = $(LINK_CORE)
+fuzz_fuzz_command_LDFLAGS = $(FUZZ_LDFLAGS)
+
+FUZZ_TARGETS += fuzz/fuzz_batch
+fuzz_fuzz_batch_SOURCES = fuzz/fuzz_batch.c $(FUZZ_DRIVER)
+fuzz_fuzz_batch_LDADD = $(LINK_CORE)
+fuzz_fuzz_batch_LDFLAGS = $(FUZZ_LDFLAGS)
+
+FUZZ_TARGETS += fuzz/fuzz_snapshot
+fuzz_fuzz_snapshot_SOURCES = fuzz/fuzz_snapshot.c $(FUZZ_DRIVER)
+fuzz_fuzz_snapshot_LDADD = $(LINK_CORE)
+fuzz_fuzz_snapshot_LDFLAGS = $(FUZZ_LDFLAGS)
+
+FUZZ_TARGETS += fuzz/fuzz_core_documents
+fuzz_fuzz_core_documents_SOURCES = fuzz/fuzz_core_documents.c $(FUZZ_DRIVER)
+fuzz_fuzz_core_documents_LDADD = $(LINK_CORE)
+fuzz_fuzz_core_documents_LDFLAGS = $(FUZZ_LDFLAGS)
+
+FUZZ_TARGETS += fuzz/fuzz_address
+fuzz_fuzz_address_SOURCES = fuzz/fuzz_address.c $(FUZZ_DRIVER)
+fuzz_fuzz_address_LDADD = $(LINK_NET)
+fuzz_fuzz_address_LDFLAGS = $(FUZZ_LDFLAGS)
+
+FUZZ_TARGETS += fuzz/fuzz_member_state
+fuzz_fuzz_member_state_SOURCES = fuzz/fuzz_member_state.c $(FUZZ_DRIVER)
+fuzz_fuzz_member_state_LDADD = $(LINK_TCD)
+fuzz_fuzz_member_state_LDFLAGS = $(FUZZ_LDFLAGS)

@@ -52,7 +52,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case ARGP_KEY_ARG:
         argp_usage(state);
         return 0;
-    default:
+    default: /* a key of argp */
         return ARGP_ERR_UNKNOWN;
     }
 }

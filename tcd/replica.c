@@ -56,7 +56,7 @@ enum status status_of_raft(int error)
         return STATUS_MALFORMED;
     case RAFT_UNAUTHORIZED:
         return STATUS_DENIED;
-    default:
+    default: /* a number of libraft */
         return STATUS_IO;
     }
 }

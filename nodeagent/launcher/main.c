@@ -40,7 +40,7 @@ static error_t option_parse(int key, char *value, struct argp_state *state)
     case ARGP_KEY_ARG:
         argp_usage(state);
         return 0;
-    default:
+    default: /* a key of argp */
         return ARGP_ERR_UNKNOWN;
     }
 }
