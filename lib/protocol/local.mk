@@ -21,4 +21,5 @@ lib_protocol_libprotocol_a_SOURCES = \
 	%D%/run_grant.c %D%/run_grant.h \
 	%D%/signed_message.c %D%/signed_message.h \
 	%D%/ticket.c %D%/ticket.h \
+	%D%/vm_keys.c %D%/vm_keys.h \
 	%D%/vm_secret.c %D%/vm_secret.h

@@ -7,7 +7,8 @@ UNIT_PROTOCOL_VM = \
 	%D%/test_launch_proof \
 	%D%/test_launch_request \
 	%D%/test_migration \
-	%D%/test_run_grant
+	%D%/test_run_grant \
+	%D%/test_vm_keys
 check_PROGRAMS += $(UNIT_PROTOCOL_VM)
 TESTS += $(UNIT_PROTOCOL_VM)
 EXTRA_DIST += tests/support/vm.h
@@ -26,3 +27,5 @@ tests_unit_lib_protocol_test_migration_SOURCES = %D%/test_migration.c
 tests_unit_lib_protocol_test_migration_LDADD = $(LINK_PROTOCOL) $(LINK_TEST)
 tests_unit_lib_protocol_test_run_grant_SOURCES = %D%/test_run_grant.c
 tests_unit_lib_protocol_test_run_grant_LDADD = $(LINK_PROTOCOL) $(LINK_TEST)
+tests_unit_lib_protocol_test_vm_keys_SOURCES = %D%/test_vm_keys.c
+tests_unit_lib_protocol_test_vm_keys_LDADD = $(LINK_PROTOCOL) $(LINK_TEST)
