@@ -8,7 +8,7 @@
 #include <cpuid.h>
 #endif
 
-enum status accelerator_choice_parse(const char *text, enum accelerator_choice *ret_choice)
+enum status accelerator_choice_of_name(const char *text, enum accelerator_choice *ret_choice)
 {
     static const char *const names[] = {"auto", "tcg", "kvm"};
 

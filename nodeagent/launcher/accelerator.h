@@ -17,8 +17,8 @@ struct accelerator_evidence {
 enum accelerator_choice { ACCELERATOR_AUTO, ACCELERATOR_CHOOSE_TCG, ACCELERATOR_CHOOSE_KVM };
 
 /* "auto", "tcg" or "kvm". */
-WARN_UNUSED enum status accelerator_choice_parse(const char *text,
-                                                 enum accelerator_choice *ret_choice);
+WARN_UNUSED enum status accelerator_choice_of_name(const char *text,
+                                                   enum accelerator_choice *ret_choice);
 void accelerator_look(struct accelerator_evidence *ret_evidence);
 /* PURE. KVM by itself only where all of it speaks for it; whoever asks for KVM gets it. */
 enum accelerator accelerator_decide(enum accelerator_choice choice,

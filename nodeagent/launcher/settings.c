@@ -118,8 +118,8 @@ enum status settings_read(const char *path, struct settings *ret_settings, char 
         return config_error(settings.file, "qemu", ret_error,
                             "QEMU must lie in /usr: VMs see nothing else");
     }
-    if (accelerator_choice_parse(config_string(settings.file, "accelerator"),
-                                 &settings.accelerator) != STATUS_OK) {
+    if (accelerator_choice_of_name(config_string(settings.file, "accelerator"),
+                                   &settings.accelerator) != STATUS_OK) {
         return config_error(settings.file, "accelerator", ret_error, "one of auto, tcg, kvm");
     }
     if (log_level_of_name(config_string(settings.file, "log-level"), &settings.log_level) !=

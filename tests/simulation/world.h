@@ -143,7 +143,7 @@ struct replica {
     uint64_t renewed_at_ms[HOST_COUNT];
     uint64_t challenged_at_ms[HOST_COUNT];
     uint64_t without_lease_since_ms[HOST_COUNT];
-    uint64_t released_at_ms[VM_MAX]; /* when its key was sent last */
+    uint64_t released_at_ms[VM_MAX];     /* when its key was sent last */
     uint64_t migration_began_ms[VM_MAX]; /* when this leader saw it first; 0: none is open */
 };
 
@@ -197,7 +197,7 @@ struct world {
     uint64_t keys; /* numbers of trusted keys and nonces given so far */
     unsigned vm_count;
     bool trace; /* say what is committed and what happens to copies */
-    bool calm; /* no more faults, nothing lost, no new requests */
+    bool calm;  /* no more faults, nothing lost, no new requests */
     uint32_t manifest_hosts;
     uint64_t manifest_version;
     unsigned policy_revision;
