@@ -546,7 +546,7 @@ static void on_raft_closed(struct raft *raft)
 
 void replica_close(struct replica *replica, void (*on_closed)(void *argument), void *argument)
 {
-    ASSERT(!replica->is_closing);
+    ASSERT(!replica->is_closing && !replica->is_applying);
     replica->is_closing = true;
     replica->on_closed = on_closed;
     replica->on_closed_argument = argument;

@@ -34,6 +34,8 @@ struct replica_machine {
      * Applies a committed command. proposer_slot is what replica_propose() was given, where this
      * very member proposed the command in the term in which it leads now and still waits for it;
      * NULL otherwise. Only with a slot may the member act on the command in the outside world.
+     * It may propose, read and ask from here; changes of membership and stepping down are
+     * STATUS_BUSY, closing is a mistake.
      */
     void (*apply)(void *context, struct view command, void *proposer_slot);
     /* The whole state as bytes. Runs on the loop: at most 10 ms. */

@@ -61,6 +61,7 @@ struct replica {
     uv_timer_t guard;
     unsigned handles_open;
     bool is_started, raft_is_closed, is_closing;
+    bool is_applying; /* inside libraft, which takes no other order then */
     void (*on_closed)(void *argument);
     void *on_closed_argument;
 

@@ -69,10 +69,12 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buffer, voi
         replica->round.was_applied_as_ours = true;
         own = replica->round.proposals.first;
     }
+    replica->is_applying = true;
     for (uint32_t i = 0; i < header.count; i++) {
         machine->apply(machine->context, entry_read_command(&commands), own ? own->slot : NULL);
         own = own ? own->next : NULL;
     }
+    replica->is_applying = false;
     snapshot_when_due(replica, buffer->len);
     return 0;
 }

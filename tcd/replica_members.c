@@ -23,7 +23,7 @@ static void on_changed(struct raft_change *request, int error)
 static enum status change_begin(struct replica *replica, replica_done done, void *argument)
 {
     TRY(replica_check_leader(replica));
-    if (replica->change.is_active) {
+    if (replica->change.is_active || replica->is_applying) {
         return STATUS_BUSY;
     }
     replica->change = (struct change){.is_active = true, .done = done, .argument = argument};
@@ -91,7 +91,7 @@ enum status replica_step_down(struct replica *replica, uint64_t raft_id, replica
 {
     int error;
 
-    if (replica->transfer.is_active) {
+    if (replica->transfer.is_active || replica->is_applying) {
         return STATUS_BUSY;
     }
     TRY(replica_check_leader(replica));

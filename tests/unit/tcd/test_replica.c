@@ -18,17 +18,6 @@ enum { WAIT_MS = 10000 };
 
 static struct credentials credentials;
 
-struct fixture {
-    uv_loop_t loop;
-    char folder[64], address[64];
-    struct replica_config config;
-    struct replica *replica;
-    uint64_t revision, applied_with_slot;
-    struct digest digest;
-    bool leads, is_closed, snapshot_fails;
-    unsigned leadership_calls;
-};
-
 struct answer {
     bool is_done;
     enum status status;
@@ -36,6 +25,21 @@ struct answer {
     struct fixture *fixture;
     uint64_t seen_revision; /* when it was answered */
 };
+
+struct fixture {
+    uv_loop_t loop;
+    char folder[64], address[64];
+    struct replica_config config;
+    struct replica *replica;
+    uint64_t revision, applied_with_slot;
+    struct digest digest;
+    bool leads, is_closed, snapshot_fails, orders_from_apply;
+    enum status add_status, step_down_status;
+    unsigned leadership_calls;
+    struct answer late;
+};
+
+static void on_answer(void *argument, enum status status);
 
 static void machine_apply(void *context, struct view command, void *slot)
 {
@@ -47,6 +51,15 @@ static void machine_apply(void *context, struct view command, void *slot)
     if (answer) {
         answer->revision = fixture->revision;
         fixture->applied_with_slot++;
+    }
+    if (fixture->orders_from_apply) {
+        fixture->orders_from_apply = false;
+        fixture->add_status =
+            replica_add(fixture->replica, 2, "127.0.0.1:1", on_answer, &fixture->late);
+        fixture->step_down_status =
+            replica_step_down(fixture->replica, 0, on_answer, &fixture->late);
+        assert_ok(replica_propose(fixture->replica, view_string("another"), NULL, on_answer,
+                                  &fixture->late));
     }
 }
 
@@ -489,6 +502,23 @@ static void a_leader_that_slept_reports_its_commands_as_unknown(void **state)
     fixture_free(fixture);
 }
 
+static void what_is_applied_may_propose_and_change_no_members(void **state)
+{
+    struct fixture *fixture = fixture_leading();
+    struct answer answer = {0};
+
+    (void)state;
+    fixture->orders_from_apply = true;
+    assert_ok(replica_propose(fixture->replica, view_string("x"), NULL, on_answer, &answer));
+    assert_true(loop_until(&fixture->loop, &answer.is_done, WAIT_MS));
+    assert_status(fixture->add_status, STATUS_BUSY);
+    assert_status(fixture->step_down_status, STATUS_BUSY);
+    assert_true(loop_until(&fixture->loop, &fixture->late.is_done, WAIT_MS));
+    assert_ok(fixture->late.status);
+    assert_int_equal(fixture->revision, 2);
+    fixture_free(fixture);
+}
+
 static int make_credentials(void **state)
 {
     (void)state;
@@ -518,6 +548,7 @@ int main(void)
         cmocka_unit_test(a_second_bootstrap_is_refused),
         cmocka_unit_test(a_start_that_fails_can_be_closed),
         cmocka_unit_test(nobody_to_hand_over_to_is_told),
+        cmocka_unit_test(what_is_applied_may_propose_and_change_no_members),
         cmocka_unit_test(a_leader_that_slept_reports_its_commands_as_unknown),
     };
     return cmocka_run_group_tests_name("replica", tests, make_credentials, free_credentials);
