@@ -5,6 +5,7 @@
 #include "lib/crypto/entropy.h"
 #include "lib/net/timer.h"
 #include "lib/perimeter/endorsement.h"
+#include "tcd/joining.h"
 #include "tcd/lifecycle.h"
 
 #include <stdlib.h>
@@ -149,7 +150,7 @@ void admin_bootstrap_begin(struct admin_call *call)
     founding->member = member;
     founding->scope = bundle_scope(tcd->founding->bundle);
     tcd->is_founding = true;
-    lifecycle_stop_joining(tcd);
+    joining_stop(tcd);
     if (worker_submit(tcd->tpm_worker, work, done, founding) != STATUS_OK) {
         founding->status = STATUS_BUSY;
         done(founding);

@@ -32,7 +32,9 @@ WARN_UNUSED enum status lifecycle_with_endorsement(struct tcd *tcd,
  * it, and the cap's; never PCR 10, which grows with every program that runs. */
 uint32_t lifecycle_seal_mask(const struct tcd *tcd);
 
-void lifecycle_stop_joining(struct tcd *tcd);
+/* Ends the process at once, after a log line: nothing may be done any more on a state that is in
+ * doubt, not even a clean end, which would write. */
+_Noreturn void lifecycle_halt(const struct tcd *tcd, const char *reason, const char *detail);
 /* Ends everything in order; on_stopped is the last thing that happens. */
 void lifecycle_stop(struct tcd *tcd, void (*on_stopped)(struct tcd *tcd));
 

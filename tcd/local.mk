@@ -24,6 +24,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/config.c %D%/config.h \
 	%D%/credentials.c %D%/credentials.h \
 	%D%/in_force.c %D%/in_force.h \
+	%D%/joining.c %D%/joining.h \
 	%D%/leases.c %D%/leases.h \
 	%D%/lifecycle.c %D%/lifecycle.h \
 	%D%/machine.c %D%/machine.h \
@@ -35,7 +36,9 @@ tcd_libtcd_a_SOURCES = \
 	%D%/proposals.c %D%/proposals.h \
 	%D%/quoter.c %D%/quoter.h \
 	%D%/tcd.h \
-	%D%/vm_orders.c %D%/vm_orders.h
+	%D%/vm_orders.c %D%/vm_orders.h %D%/vm_orders_internal.h \
+	%D%/vm_release.c \
+	%D%/vm_reports.c
 tcd_libtcd_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBUV_CFLAGS) $(SSL_CFLAGS)
 
 # The replicated log. raft.h is included by replica.c and raft_transport.c only.

@@ -1,0 +1,124 @@
+/* Release after commit: the only place where a VM's key is sealed to a node. See vm_orders.h. */
+#include "lib/crypto/entropy.h"
+#include "lib/protocol/launch_request.h"
+#include "tcd/node_server.h"
+#include "tcd/vm_orders_internal.h"
+
+#include "proto/node.pb-c.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One release on its way: from the ticket that is opened to the order that is sent. */
+struct release {
+    struct vm_orders *orders;
+    struct digest vm;
+    enum order_purpose purpose;
+    struct launch_request request;
+};
+
+static void release_free(struct release *release)
+{
+    launch_request_free(&release->request);
+    free(release);
+}
+
+static enum status make_order(const struct release *release, const struct vm *vm,
+                              const struct node *node, const struct ticket *ticket,
+                              struct bytes *ret_order)
+{
+    const struct tcd *tcd = release->orders->tcd;
+    struct signer signer = vm_orders_signer(tcd);
+    struct order_content content = {
+        .header = {.vm = vm->id,
+                   .node_size = node->ek_name.size,
+                   .registration = node->registration.id,
+                   .generation = vm->generation,
+                   .image = vm->image,
+                   .purpose = release->purpose,
+                   .migration = release->purpose == ORDER_MIGRATE ? vm->migration : 0},
+        .nonce = ticket->secret.nonce,
+        .key = ticket->secret.key,
+        .policy = bytes_view(&ticket->policy_bytes),
+        .image_manifest = bytes_view(&release->request.manifest_bytes),
+        .image_location = release->request.image_location,
+    };
+    uint8_t entropy[HPKE_ENTROPY_SIZE];
+    enum status status;
+
+    ASSERT(node->ek_name.size <= sizeof content.header.node);
+    memcpy(content.header.node, node->ek_name.bytes, node->ek_name.size);
+    memcpy(content.header.pseudonym, vm->pseudonym, sizeof content.header.pseudonym);
+    entropy_fill(content.header.order, sizeof content.header.order);
+    entropy_fill(entropy, sizeof entropy);
+    status =
+        launch_order_make(&content, authority_scope(tcd->authority),
+                          VIEW_OF_ARRAY(node->registration.tk_kem), &signer, entropy, ret_order);
+    secret_wipe(entropy, sizeof entropy);
+    return status;
+}
+
+static enum status send_order(const struct release *release, const struct ticket *ticket)
+{
+    struct vm_orders *orders = release->orders;
+    const struct registry *registry = tcd_registry(orders->tcd);
+    const struct vm *vm = registry_vm(registry, &release->vm);
+    const struct node *node =
+        vm ? registry_node(registry,
+                           release->purpose == ORDER_MIGRATE ? vm->peer.node : vm->owner.node)
+           : NULL;
+    struct order_state *state = vm_orders_state(orders, &release->vm);
+    OWN(bytes) struct bytes order = {0};
+
+    /* The state that the release was committed in holds: this runs while it is applied. */
+    if (!node || !node->registration.live) {
+        return STATUS_CONFLICT;
+    }
+    TRY(make_order(release, vm, node, ticket, &order));
+    state->order = sha256(bytes_view(&order));
+    memcpy(state->nonce, ticket->secret.nonce.data, VM_NONCE_SIZE);
+    state->released = true;
+    state->sent_ms = orders->now_ms;
+    return node_server_send(orders->tcd->node_server, node->registration.id,
+                            TCCP__NODE_MESSAGE_KIND__LAUNCH_ORDER, bytes_view(&order));
+}
+
+static void ticket_was_opened(void *argument, enum status status, struct secret *plaintext)
+{
+    struct release *release = argument;
+    OWN(ticket) struct ticket ticket = {0};
+    struct refusal refusal = {0};
+
+    if (status == STATUS_OK) {
+        status = ticket_parse(plaintext, &ticket, &refusal);
+    }
+    if (status == STATUS_OK) {
+        status = send_order(release, &ticket);
+    }
+    if (status != STATUS_OK) {
+        vm_orders_log_failure("order-not-sent", &release->vm, status, &refusal);
+    }
+    release_free(release);
+}
+
+void vm_orders_release(struct vm_orders *orders, const struct digest *vm_id,
+                       enum order_purpose purpose)
+{
+    const struct vm *vm = registry_vm(tcd_registry(orders->tcd), vm_id);
+    struct release *release = vm ? calloc(1, sizeof *release) : NULL;
+    struct refusal refusal = {0};
+
+    if (!release) {
+        return;
+    }
+    release->orders = orders;
+    release->vm = vm->id;
+    release->purpose = purpose;
+    if (launch_request_parse(bytes_view(&vm->request), &release->request, &refusal) != STATUS_OK) {
+        vm_orders_log_failure("request-damaged", vm_id, STATUS_REFUSED, &refusal);
+        release_free(release);
+        return;
+    }
+    authority_open_ticket(orders->tcd->authority, bytes_view(&release->request.ticket),
+                          &release->request.image, ticket_was_opened, release);
+}
