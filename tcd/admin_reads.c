@@ -1,7 +1,7 @@
 /* Requests that only look. */
 #include "lib/base/protobuf.h"
 #include "lib/net/timer.h"
-#include "tcd/admin_call.h"
+#include "tcd/admin_list.h"
 #include "tcd/replica.h"
 
 #include <config.h>
@@ -103,10 +103,6 @@ void admin_perimeter_get(struct admin_call *call)
     tccp__perimeter_bundle__free_unpacked(bundle, NULL);
 }
 
-/*
- * Lists: the messages lie in one array, the pointers that protobuf-c wants in another. Both are as
- * long as the state may hold of the thing, found by counting first.
- */
 static size_t count_all(const struct registry *registry,
                         const void *(*next)(const struct registry *registry, size_t *cursor))
 {
@@ -153,15 +149,13 @@ void admin_members_list(struct admin_call *call)
     size_t count = count_all(registry, next_entry), cursor = 0;
     Tccp__AdminResponse response = TCCP__ADMIN_RESPONSE__INIT;
     Tccp__MembersReply reply = TCCP__MEMBERS_REPLY__INIT;
-    Tccp__MemberStatus *items = calloc(count + 1, sizeof *items);
-    Tccp__MemberStatus **pointers = calloc(count + 1, sizeof(Tccp__MemberStatus *));
+    OWN(admin_list) struct admin_list list = {0};
+    Tccp__MemberStatus *items;
 
-    if (!items || !pointers) {
-        free(items);
-        free(pointers);
-        admin_fail(call, STATUS_NO_MEMORY);
+    if (!admin_list_make(call, count, sizeof *items, &list)) {
         return;
     }
+    items = list.items;
     for (size_t i = 0; i < count; i++) {
         const struct member_entry *entry = registry_member_entry_next(registry, &cursor);
         const struct member *member = registry_member_by_name(registry, entry->name.text);
@@ -174,15 +168,12 @@ void admin_members_list(struct admin_call *call)
         items[i].raft_id = raft_id;
         items[i].role = protobuf_string(role_of(tcd->replica, raft_id));
         items[i].leader = raft_id != 0 && raft_id == replica_leader(tcd->replica);
-        pointers[i] = &items[i];
     }
     reply.n_members = count;
-    reply.members = pointers;
+    reply.members = (Tccp__MemberStatus **)list.pointers;
     response.kind_case = TCCP__ADMIN_RESPONSE__KIND_MEMBERS;
     response.members = &reply;
     admin_answer(call, &response);
-    free(pointers);
-    free(items);
 }
 
 static void fill_node(Tccp__NodeStatus *item, const struct node *node)
@@ -205,26 +196,21 @@ void admin_nodes_list(struct admin_call *call)
     size_t count = count_all(registry, next_node), cursor = 0;
     Tccp__AdminResponse response = TCCP__ADMIN_RESPONSE__INIT;
     Tccp__NodesReply reply = TCCP__NODES_REPLY__INIT;
-    Tccp__NodeStatus *items = calloc(count + 1, sizeof *items);
-    Tccp__NodeStatus **pointers = calloc(count + 1, sizeof(Tccp__NodeStatus *));
+    OWN(admin_list) struct admin_list list = {0};
+    Tccp__NodeStatus *items;
 
-    if (!items || !pointers) {
-        free(items);
-        free(pointers);
-        admin_fail(call, STATUS_NO_MEMORY);
+    if (!admin_list_make(call, count, sizeof *items, &list)) {
         return;
     }
+    items = list.items;
     for (size_t i = 0; i < count; i++) {
         fill_node(&items[i], registry_node_next(registry, &cursor));
-        pointers[i] = &items[i];
     }
     reply.n_nodes = count;
-    reply.nodes = pointers;
+    reply.nodes = (Tccp__NodeStatus **)list.pointers;
     response.kind_case = TCCP__ADMIN_RESPONSE__KIND_NODES;
     response.nodes = &reply;
     admin_answer(call, &response);
-    free(pointers);
-    free(items);
 }
 
 void admin_users_list(struct admin_call *call)
@@ -233,15 +219,13 @@ void admin_users_list(struct admin_call *call)
     size_t count = count_all(registry, next_user), cursor = 0;
     Tccp__AdminResponse response = TCCP__ADMIN_RESPONSE__INIT;
     Tccp__UsersReply reply = TCCP__USERS_REPLY__INIT;
-    Tccp__UserStatus *items = calloc(count + 1, sizeof *items);
-    Tccp__UserStatus **pointers = calloc(count + 1, sizeof(Tccp__UserStatus *));
+    OWN(admin_list) struct admin_list list = {0};
+    Tccp__UserStatus *items;
 
-    if (!items || !pointers) {
-        free(items);
-        free(pointers);
-        admin_fail(call, STATUS_NO_MEMORY);
+    if (!admin_list_make(call, count, sizeof *items, &list)) {
         return;
     }
+    items = list.items;
     for (size_t i = 0; i < count; i++) {
         const struct user *user = registry_user_next(registry, &cursor);
 
@@ -250,15 +234,12 @@ void admin_users_list(struct admin_call *call)
         items[i].role = protobuf_string(user_role_name(user->role));
         items[i].key_id = digest_data(&user->key_id);
         items[i].from_manifest = user->from_manifest;
-        pointers[i] = &items[i];
     }
     reply.n_users = count;
-    reply.users = pointers;
+    reply.users = (Tccp__UserStatus **)list.pointers;
     response.kind_case = TCCP__ADMIN_RESPONSE__KIND_USERS;
     response.users = &reply;
     admin_answer(call, &response);
-    free(pointers);
-    free(items);
 }
 
 static enum certificate_role certificate_role_of(enum user_role role)

@@ -6,7 +6,7 @@
 #include "lib/crypto/entropy.h"
 #include "lib/net/timer.h"
 #include "lib/protocol/launch_request.h"
-#include "tcd/admin_call.h"
+#include "tcd/admin_list.h"
 #include "tcd/core/placement.h"
 #include "tcd/proposals.h"
 #include "tcd/vm_orders.h"
@@ -311,35 +311,26 @@ void admin_vms_list(struct admin_call *call)
     const struct registry *registry = tcd_registry(session->tcd);
     Tccp__AdminResponse response = TCCP__ADMIN_RESPONSE__INIT;
     Tccp__VmsReply reply = TCCP__VMS_REPLY__INIT;
+    OWN(admin_list) struct admin_list list = {0};
     size_t count = 0, cursor = 0;
     Tccp__VmStatus *items;
-    Tccp__VmStatus **pointers;
     const struct vm *vm;
 
     while (registry_vm_next(registry, &cursor)) {
         count++;
     }
-    items = calloc(count + 1, sizeof *items);
-    pointers = calloc(count + 1, sizeof(Tccp__VmStatus *));
-    if (!items || !pointers) {
-        free(items);
-        free(pointers);
-        admin_fail(call, STATUS_NO_MEMORY);
+    if (!admin_list_make(call, count, sizeof *items, &list)) {
         return;
     }
+    items = list.items;
     cursor = 0;
     while ((vm = registry_vm_next(registry, &cursor))) {
-        if (session->caller == CALLER_CUSTOMER && !digest_equal(&vm->customer, &session->key_id)) {
-            continue;
+        if (session->caller != CALLER_CUSTOMER || digest_equal(&vm->customer, &session->key_id)) {
+            fill_vm(session, &items[reply.n_vms++], vm);
         }
-        fill_vm(session, &items[reply.n_vms], vm);
-        pointers[reply.n_vms] = &items[reply.n_vms];
-        reply.n_vms++;
     }
-    reply.vms = pointers;
+    reply.vms = (Tccp__VmStatus **)list.pointers;
     response.kind_case = TCCP__ADMIN_RESPONSE__KIND_VMS;
     response.vms = &reply;
     admin_answer(call, &response);
-    free(pointers);
-    free(items);
 }

@@ -14,6 +14,7 @@ noinst_LIBRARIES += tcd/libtcd.a
 tcd_libtcd_a_SOURCES = \
 	%D%/admin_call.h \
 	%D%/admin_changes.c \
+	%D%/admin_list.c %D%/admin_list.h \
 	%D%/admin_reads.c \
 	%D%/admin_server.c %D%/admin_server.h \
 	%D%/admin_vms.c \
