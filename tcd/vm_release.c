@@ -14,8 +14,15 @@ struct release {
     struct vm_orders *orders;
     struct digest vm;
     enum order_purpose purpose;
+    uint64_t generation, registration; /* that the commit released it for */
     struct launch_request request;
 };
+
+/* The node that gets the key. */
+static uint64_t recipient_of(const struct release *release, const struct vm *vm)
+{
+    return release->purpose == ORDER_MIGRATE ? vm->peer.node : vm->owner.node;
+}
 
 static void release_free(struct release *release)
 {
@@ -70,7 +77,6 @@ static enum status send_order(const struct release *release, const struct ticket
     struct order_state *state = vm_orders_state(orders, &release->vm);
     OWN(bytes) struct bytes order = {0};
 
-    /* The state that the release was committed in holds: this runs while it is applied. */
     if (!node || !node->registration.live) {
         return STATUS_CONFLICT;
     }
@@ -101,12 +107,42 @@ static void ticket_was_opened(void *argument, enum status status, struct secret 
     release_free(release);
 }
 
+/*
+ * A majority follows this leader even now, and the state holds everything that was committed
+ * before: a leader that slept while another one revoked the node finds out here, with the ticket
+ * still closed.
+ */
+static void still_leads(void *argument, enum status status)
+{
+    struct release *release = argument;
+    struct vm_orders *orders = release->orders;
+    const struct registry *registry = tcd_registry(orders->tcd);
+    const struct vm *vm = registry_vm(registry, &release->vm);
+    const struct node *node = vm ? registry_node(registry, recipient_of(release, vm)) : NULL;
+
+    if (status == STATUS_OK && (!node || vm->generation != release->generation ||
+                                node->registration.id != release->registration ||
+                                registry_node_admits(registry, node) != REFUSAL_NONE)) {
+        status = STATUS_CONFLICT;
+    }
+    if (status != STATUS_OK) {
+        vm_orders_log_failure("key-not-released", &release->vm, status, NULL);
+        release_free(release);
+        return;
+    }
+    authority_open_ticket(orders->tcd->authority, bytes_view(&release->request.ticket),
+                          &release->request.image, ticket_was_opened, release);
+}
+
 void vm_orders_release(struct vm_orders *orders, const struct digest *vm_id,
                        enum order_purpose purpose)
 {
-    const struct vm *vm = registry_vm(tcd_registry(orders->tcd), vm_id);
+    const struct registry *registry = tcd_registry(orders->tcd);
+    const struct vm *vm = registry_vm(registry, vm_id);
     struct release *release = vm ? calloc(1, sizeof *release) : NULL;
+    const struct node *node;
     struct refusal refusal = {0};
+    enum status status;
 
     if (!release) {
         return;
@@ -114,11 +150,15 @@ void vm_orders_release(struct vm_orders *orders, const struct digest *vm_id,
     release->orders = orders;
     release->vm = vm->id;
     release->purpose = purpose;
-    if (launch_request_parse(bytes_view(&vm->request), &release->request, &refusal) != STATUS_OK) {
-        vm_orders_log_failure("request-damaged", vm_id, STATUS_REFUSED, &refusal);
-        release_free(release);
-        return;
+    node = registry_node(registry, recipient_of(release, vm));
+    release->generation = vm->generation;
+    release->registration = node ? node->registration.id : 0;
+    status = launch_request_parse(bytes_view(&vm->request), &release->request, &refusal);
+    if (status == STATUS_OK) {
+        status = replica_read(orders->tcd->replica, still_leads, release);
     }
-    authority_open_ticket(orders->tcd->authority, bytes_view(&release->request.ticket),
-                          &release->request.image, ticket_was_opened, release);
+    if (status != STATUS_OK) {
+        vm_orders_log_failure("key-not-released", vm_id, status, &refusal);
+        release_free(release);
+    }
 }
