@@ -1,17 +1,68 @@
-/* A snapshot of the state: what is restored is what is written again, byte for byte. */
+/*
+ * Snapshots. As the end of one holds a digest of all before it, which no mutation hits, the input
+ * is also taken as the records before the end, and an end that fits is added.
+ */
+#include "lib/base/protobuf.h"
 #include "tcd/core/registry.h"
+
+#include "proto/command.pb-c.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+enum { INPUT_SIZE_MAX = 1 << 20 };
+
+static enum status with_end(struct view records, struct bytes *ret_snapshot)
+{
+    Tccp__Log__SnapshotRecord record = TCCP__LOG__SNAPSHOT_RECORD__INIT;
+    Tccp__Log__SnapshotEnd end = TCCP__LOG__SNAPSHOT_END__INIT;
+    OWN(writer) struct writer writer = writer_new(2 * INPUT_SIZE_MAX);
+    OWN(bytes) struct bytes bytes = {0};
+    struct reader reader = reader_of(records);
+    struct digest digest = sha256(records);
+    uint64_t count = 1;
+
+    while (reader.left > 0 && !reader.bad) {
+        (void)reader_sized32(&reader, INPUT_SIZE_MAX);
+        count++;
+    }
+    end.record_count = count;
+    end.digest = protobuf_data(digest_view(&digest));
+    record.kind_case = TCCP__LOG__SNAPSHOT_RECORD__KIND_END;
+    record.end = &end;
+    TRY(protobuf_pack(&record.base, INPUT_SIZE_MAX, &bytes));
+    writer_view(&writer, records);
+    writer_sized32(&writer, bytes_view(&bytes));
+    return writer_take(&writer, ret_snapshot);
+}
+
+static void restore(struct view input)
 {
     OWN(registry) struct registry *registry = NULL;
-    OWN(bytes) struct bytes again = {0};
+    OWN(registry) struct registry *again = NULL;
+    OWN(bytes) struct bytes first = {0}, second = {0};
+    const struct command note = {.kind = COMMAND_AUDIT_NOTE};
+    struct outcome outcome;
 
-    if (registry_restore((struct view){data, size}, &registry) != STATUS_OK) {
+    if (registry_restore(input, &registry) != STATUS_OK) {
+        return;
+    }
+    ASSERT(registry_snapshot(registry, &first) == STATUS_OK);
+    ASSERT(registry_restore(bytes_view(&first), &again) == STATUS_OK);
+    ASSERT(registry_snapshot(again, &second) == STATUS_OK);
+    ASSERT(view_equal(bytes_view(&first), bytes_view(&second)));
+    (void)registry_apply(registry, &note, &outcome);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    OWN(bytes) struct bytes snapshot = {0};
+
+    if (size > INPUT_SIZE_MAX) {
         return 0;
     }
-    ASSERT(registry_snapshot(registry, &again) == STATUS_OK);
-    ASSERT(view_equal(bytes_view(&again), (struct view){data, size}));
+    restore((struct view){data, size});
+    if (with_end((struct view){data, size}, &snapshot) == STATUS_OK) {
+        restore(bytes_view(&snapshot));
+    }
     return 0;
 }

@@ -157,7 +157,7 @@ fuzz_fuzz_entry_LDADD = tcd/libreplica.a $(LINK_BASE)
 fuzz_fuzz_entry_LDFLAGS = $(FUZZ_LDFLAGS)
 
 FUZZ_TARGETS += fuzz/fuzz_command
-fuzz_fuzz_command_SOURCES = fuzz/fuzz_command.c $(FUZZ_DRIVER)
+fuzz_fuzz_command_SOURCES = fuzz/fuzz_command.c tests/support/core_fixture.c $(FUZZ_DRIVER)
 fuzz_fuzz_command_LDADD = $(LINK_CORE)
 fuzz_fuzz_command_LDFLAGS = $(FUZZ_LDFLAGS)
 
