@@ -243,6 +243,13 @@ void admin_step_down(struct admin_call *call)
     if (tcd_leads(call->session->tcd)) {
         status = replica_step_down(call->session->tcd->replica, 0, stepped_down, call);
     }
+    if (status == STATUS_NOT_FOUND) {
+        struct refusal refusal =
+            refusal_make(REFUSAL_WRONG_STATE, "there is no other member that could lead");
+
+        admin_refuse(call, &refusal);
+        return;
+    }
     if (status != STATUS_OK) {
         admin_fail(call, status);
     }

@@ -70,10 +70,7 @@ static enum status send_order(const struct release *release, const struct ticket
     struct vm_orders *orders = release->orders;
     const struct registry *registry = tcd_registry(orders->tcd);
     const struct vm *vm = registry_vm(registry, &release->vm);
-    const struct node *node =
-        vm ? registry_node(registry,
-                           release->purpose == ORDER_MIGRATE ? vm->peer.node : vm->owner.node)
-           : NULL;
+    const struct node *node = vm ? registry_node(registry, recipient_of(release, vm)) : NULL;
     struct order_state *state = vm_orders_state(orders, &release->vm);
     OWN(bytes) struct bytes order = {0};
 
