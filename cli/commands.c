@@ -111,6 +111,20 @@ OPTIONS(user_add_options) = {
     {"public-key", 0, "FILE", "the user's public key, as `user new` wrote it"},
     OPTIONS_END,
 };
+OPTIONS(image_seal_options) = {
+    {"out", 0, "DIR", "the folder to make"},
+    {"kernel", 0, "FILE", "boot this kernel, instead of what the disk boots by itself"},
+    {"initrd", 0, "FILE", "with this initrd"},
+    {"append", 0, "TEXT", "and this command line"},
+    {"vcpu", 0, "NUMBER", "virtual processors of the VM"},
+    {"memory", 0, "SIZE", "its memory, in whole MiB (512M, 4G)"},
+    {"key-file", 0, "FILE", "where the VM's key goes (DIR/vm.key)"},
+    OPTIONS_END,
+};
+OPTIONS(image_verify_options) = {
+    {"public-key", 0, "FILE", "of the customer who signed it (the identity's own)"},
+    OPTIONS_END,
+};
 OPTIONS(help_options) = {{"man", 0, NULL, "print the man page"}, OPTIONS_END};
 
 const struct command commands[] = {
@@ -174,6 +188,14 @@ const struct command commands[] = {
     {"user", "list", "", 0, 0, "list the users", NULL, NULL, user_list},
     {"user", "remove", "NAME", 1, 1, "shut a user out", NULL, NULL, user_remove},
     {"audit", "note", "TEXT", 1, 1, "write a note into the audit log", NULL, NULL, audit_note},
+    {"image", "seal", "RAW", 1, 1, "encrypt a raw disk image under a fresh key, and sign it",
+     "Writes DIR: the encrypted disk, kernel and initrd, each named by its SHA-256; the manifest,\n"
+     "its signature by --identity, and the VM's key. All but the key may be published.",
+     image_seal_options, image_seal},
+    {"image", "inspect", "DIR", 1, 1, "show what a sealed image's manifest says", NULL, NULL,
+     image_inspect},
+    {"image", "verify", "DIR", 1, 1, "verify a sealed image's signature and files, offline",
+     "Ends with 3 where anything does not hold.", image_verify_options, image_verify},
     {"status", NULL, "", 0, 0, "show everything at a glance", NULL, NULL, status_run},
     {"config", NULL, "", 0, 0, "show the settings in force", NULL, NULL, config_run},
     {"completion", NULL, "SHELL", 1, 1, "print completion for bash, zsh or fish", NULL, NULL,

@@ -73,6 +73,11 @@ enum exit_code user_list(struct cli *cli);
 enum exit_code user_remove(struct cli *cli);
 enum exit_code audit_note(struct cli *cli);
 
+/* A customer's images, offline. */
+enum exit_code image_seal(struct cli *cli);
+enum exit_code image_inspect(struct cli *cli);
+enum exit_code image_verify(struct cli *cli);
+
 /* The program itself. */
 enum exit_code help_run(struct cli *cli);
 enum exit_code completion_run(struct cli *cli);

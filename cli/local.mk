@@ -1,6 +1,6 @@
 # tccpctl: one table of commands; what asks a member goes through lib/net.
 bin_PROGRAMS += cli/tccpctl
-LINK_CLI = cli/libcli.a $(LINK_PERIMETER) $(LINK_NET) $(LINK_DAEMON) $(JANSSON_LIBS) $(SMARTCOLS_LIBS)
+LINK_CLI = cli/libcli.a lib/image/libimage.a $(LINK_PROTOCOL) $(LINK_NET) $(LINK_DAEMON) $(JANSSON_LIBS) $(SMARTCOLS_LIBS)
 noinst_LIBRARIES += cli/libcli.a
 cli_libcli_a_SOURCES = \
 	%D%/cli.h \
@@ -15,6 +15,8 @@ cli_libcli_a_SOURCES = \
 	%D%/files.c %D%/files.h \
 	%D%/help.c \
 	%D%/identity.c %D%/identity.h \
+	%D%/image.c \
+	%D%/image_folder.c %D%/image_folder.h \
 	%D%/ledger.c %D%/ledger.h \
 	%D%/node.c \
 	%D%/options.c \
@@ -27,6 +29,7 @@ cli_libcli_a_SOURCES = \
 	%D%/session.c %D%/session.h \
 	%D%/settings.c %D%/settings.h \
 	%D%/signing.c %D%/signing.h \
+	%D%/size_text.c %D%/size_text.h \
 	%D%/table.c %D%/table.h \
 	%D%/user.c \
 	%D%/value.c %D%/value.h
