@@ -32,3 +32,6 @@ TESTS += %D%/cli_online.bats
 EXTRA_DIST += %D%/cli_online.bats
 tests_system_test_launcher_SOURCES = tests/system/test_launcher.c
 tests_system_test_launcher_LDADD = tests/support/libperimetertest.a tests/support/libnodeworld.a $(LINK_VM) $(LINK_PROTOCOL) $(LINK_TEST)
+# A customer's images and VMs.
+TESTS += %D%/cli_image.bats
+EXTRA_DIST += %D%/cli_image.bats

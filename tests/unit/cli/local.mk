@@ -1,6 +1,7 @@
 # tests of cli
 UNIT_CLI = \
 	tests/unit/cli/test_session \
+	tests/unit/cli/test_size_text \
 	tests/unit/cli/test_value
 check_PROGRAMS += $(UNIT_CLI)
 TESTS += $(UNIT_CLI)
@@ -10,3 +11,5 @@ tests_unit_cli_test_session_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
 tests_unit_cli_test_session_LDADD = tests/support/libperimetertest.a $(LINK_CLI) $(LINK_TEST) -lpthread
 tests_unit_cli_test_value_SOURCES = %D%/test_value.c
 tests_unit_cli_test_value_LDADD = $(LINK_CLI) $(LINK_TEST)
+tests_unit_cli_test_size_text_SOURCES = %D%/test_size_text.c
+tests_unit_cli_test_size_text_LDADD = $(LINK_CLI) $(LINK_TEST)
