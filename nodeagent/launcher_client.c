@@ -243,6 +243,15 @@ void launcher_client_request(struct launcher_client *client, struct launcher_req
     }
 }
 
+void launcher_client_forget(struct launcher_client *client, const void *argument)
+{
+    for (struct request *request = client->requests; request; request = request->next) {
+        if (request->argument == argument) {
+            request->on_reply = NULL;
+        }
+    }
+}
+
 enum status launcher_client_open(struct uv_loop_s *loop, int fd,
                                  const struct launcher_client_handlers *handlers, void *argument,
                                  struct launcher_client **ret_client)

@@ -45,6 +45,9 @@ WARN_UNUSED enum status launcher_client_open(struct uv_loop_s *loop, int fd,
 void launcher_client_request(struct launcher_client *client, struct launcher_request *request,
                              const int *fds, launcher_on_reply on_reply, void *argument);
 
+/* No on_reply with this argument comes any more. */
+void launcher_client_forget(struct launcher_client *client, const void *argument);
+
 void launcher_client_close(struct launcher_client *client);
 
 #endif

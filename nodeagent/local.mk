@@ -30,6 +30,8 @@ nodeagent_launcher_tccp_launcher_LDADD = $(LINK_LAUNCHER_PROGRAM) $(SECCOMP_LIBS
 noinst_LIBRARIES += nodeagent/libvm.a
 nodeagent_libvm_a_SOURCES = \
 	%D%/launcher_client.c %D%/launcher_client.h \
+	%D%/migration.c %D%/migration.h \
+	%D%/migration_steps.c %D%/migration_steps.h \
 	%D%/qmp.c %D%/qmp.h \
 	%D%/qmp_json.h \
 	%D%/qmp_message.c %D%/qmp_message.h \

@@ -260,6 +260,15 @@ void qmp_execute(struct qmp *qmp, const char *command, struct qmp_arguments *arg
     qmp_update(qmp);
 }
 
+void qmp_forget(struct qmp *qmp, const void *argument)
+{
+    for (struct request *request = qmp->requests; request; request = request->next) {
+        if (request->argument == argument) {
+            request->on_reply = NULL;
+        }
+    }
+}
+
 /* --- receiving --- */
 
 static void negotiated(void *argument, const struct qmp_reply *reply)

@@ -54,6 +54,9 @@ WARN_UNUSED enum status qmp_open(struct uv_loop_s *loop, int fd, enum qmp_start 
 void qmp_execute(struct qmp *qmp, const char *command, struct qmp_arguments *arguments,
                  int passed_fd, unsigned timeout_ms, qmp_on_reply on_reply, void *argument);
 
+/* Whoever asked with this argument does not want to know any more: no on_reply with it comes. */
+void qmp_forget(struct qmp *qmp, const void *argument);
+
 /* Ends the connection without any further call to handlers; may be called from one of them. NULL is
  * fine. */
 void qmp_close(struct qmp *qmp);

@@ -193,3 +193,11 @@ void qmp_script_run(struct qmp_script *script, struct qmp *qmp, qmp_script_on_do
     }
     script_run_next(script);
 }
+
+void qmp_script_cancel(struct qmp_script *script)
+{
+    if (script) {
+        qmp_forget(script->qmp, script);
+        qmp_script_free(script);
+    }
+}

@@ -39,9 +39,13 @@ void qmp_script_get_fd(struct qmp_script *script, int fd, const char *name);
 /* The last command added gets {path: "/proc/self/fd/<number in the slot>"} before it is sent. */
 void qmp_script_use_slot(struct qmp_script *script, const char *path, unsigned slot);
 
-/* Runs it, and frees it at its end; on_done runs once, never from inside this call. Who wants to
- * end it before closes the connection with qmp_close() and frees the script. */
+/* Runs it, and frees it at its end; on_done runs once, never from inside this call.
+ * qmp_script_cancel() ends it before that, without on_done: what is under way in QEMU is not
+ * undone.
+ */
 void qmp_script_run(struct qmp_script *script, struct qmp *qmp, qmp_script_on_done on_done,
                     void *argument);
+/* One that runs, while its connection has not been closed. NULL is fine. */
+void qmp_script_cancel(struct qmp_script *script);
 
 #endif

@@ -59,6 +59,17 @@ bool qmp_value_number(const struct qmp_value *value, const char *path, int64_t *
     return true;
 }
 
+bool qmp_value_real(const struct qmp_value *value, const char *path, double *ret_real)
+{
+    const json_t *at = value_at(value, path);
+
+    if (!json_is_number(at)) {
+        return false;
+    }
+    *ret_real = json_number_value(at);
+    return true;
+}
+
 bool qmp_value_flag(const struct qmp_value *value, const char *path, bool *ret_flag)
 {
     const json_t *at = value_at(value, path);

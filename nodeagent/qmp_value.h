@@ -22,6 +22,8 @@ struct qmp_value;
  */
 const char *qmp_value_string(const struct qmp_value *value, const char *path);
 bool qmp_value_number(const struct qmp_value *value, const char *path, int64_t *ret_number);
+/* Integers count as reals. */
+bool qmp_value_real(const struct qmp_value *value, const char *path, double *ret_real);
 bool qmp_value_flag(const struct qmp_value *value, const char *path, bool *ret_flag);
 /* Elements of the array at `path`: 0 where there is none; and one of them. */
 size_t qmp_value_count(const struct qmp_value *value, const char *path);

@@ -116,8 +116,8 @@ enum status vm_open(struct uv_loop_s *loop, int qmp_fd, enum qmp_start start,
 void vm_close(struct vm *vm)
 {
     if (vm) {
+        qmp_script_cancel(vm->script);
         qmp_close(vm->qmp);
-        qmp_script_free(vm->script);
         while (vm->questions) {
             (void)question_take(vm->questions);
         }

@@ -484,15 +484,22 @@ static void on_vm_event(void *argument, const char *name, const struct qmp_value
 {
     struct node_vm *vm = argument;
 
-    (void)data;
     vm->events++;
     (void)snprintf(vm->event, sizeof vm->event, "%s", name);
+    if (vm->on_event) {
+        vm->on_event(vm->argument, name, data);
+    }
 }
 
 static void on_vm_closed(void *argument, enum status status)
 {
+    struct node_vm *vm = argument;
+
     (void)status;
-    ((struct node_vm *)argument)->closed = true;
+    vm->closed = true;
+    if (vm->on_closed) {
+        vm->on_closed(vm->argument);
+    }
 }
 
 static void on_vm_done(void *argument, enum status status, const char *error)
@@ -599,25 +606,41 @@ static void on_console(void *argument, enum status status, struct view text)
     }
 }
 
-unsigned node_vm_last_count(struct node_vm *vm)
+/* A line that has not come to its end may be half a number. */
+static unsigned count_at(const char *text, bool is_last)
 {
     unsigned count = 0;
 
+    for (const char *at = text; (at = strstr(at, "count ")); at++) {
+        if (at[strcspn(at, "\r\n")]) {
+            (void)sscanf(at, "count %u", &count);
+            if (!is_last && count) {
+                break;
+            }
+        }
+    }
+    return count;
+}
+
+unsigned node_vm_printed_count(const struct node_vm *vm)
+{
+    return count_at(vm->console, true);
+}
+
+unsigned node_vm_first_count(const struct node_vm *vm)
+{
+    return count_at(vm->console, false);
+}
+
+unsigned node_vm_last_count(struct node_vm *vm)
+{
     /* A reader that is stuck (QEMU is stopped) must not be asked again. */
     if (!vm->reading && !vm->closed) {
         vm->reading = true;
         vm_console_read(vm->vm, on_console, vm);
     }
     loop_run_for(vm->node->loop, 4 * TICK_MS);
-    for (const char *at = vm->console; (at = strstr(at, "count ")); at++) {
-        /* A line that has not come to its end may be half a number. */
-        const char *end = at + strcspn(at, "\r\n");
-
-        if (*end) {
-            (void)sscanf(at, "count %u", &count);
-        }
-    }
-    return count;
+    return node_vm_printed_count(vm);
 }
 
 unsigned node_vm_wait_count(struct node_vm *vm, unsigned above)

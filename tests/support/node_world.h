@@ -91,6 +91,10 @@ struct node_vm {
     char error[QMP_SCRIPT_ERROR_SIZE];
     char state[64];
     bool reading;
+    /* A test that wants to hear more than what is kept above. */
+    void (*on_event)(void *argument, const char *name, const struct qmp_value *data);
+    void (*on_closed)(void *argument);
+    void *argument;
 };
 
 /* Starts QEMU (with kernel and initrd), attaches its disk. Not yet granted. */
@@ -106,6 +110,9 @@ const char *node_vm_state(struct node_vm *vm);
 /* The last number that the guest counted to, waiting until it is above `above`. */
 unsigned node_vm_wait_count(struct node_vm *vm, unsigned above);
 unsigned node_vm_last_count(struct node_vm *vm);
+/* Without asking QEMU: the last and the first of what has been read. */
+unsigned node_vm_printed_count(const struct node_vm *vm);
+unsigned node_vm_first_count(const struct node_vm *vm);
 
 /* Runs the loop until *flag, or fails the test. */
 void loop_wait(uv_loop_t *loop, const bool *flag, unsigned patience_ms);

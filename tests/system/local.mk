@@ -19,7 +19,7 @@ tests_support_agent_stub_SOURCES = tests/support/agent_stub.c
 tests_support_agent_stub_LDADD = $(LINK_VM)
 tests_support_launcher_plain_SOURCES = tests/support/launcher_plain.c
 tests_support_launcher_plain_LDADD = $(LINK_LAUNCHER)
-SYSTEM_VM = tests/system/test_launcher tests/system/test_vm_fence tests/system/test_vm_launch
+SYSTEM_VM = tests/system/test_launcher tests/system/test_vm_fence tests/system/test_vm_launch tests/system/test_vm_migration
 check_PROGRAMS += $(SYSTEM_VM)
 TESTS += $(SYSTEM_VM)
 tests_system_test_vm_fence_SOURCES = tests/system/test_vm_fence.c
@@ -35,3 +35,5 @@ tests_system_test_launcher_LDADD = tests/support/libperimetertest.a tests/suppor
 # A customer's images and VMs.
 TESTS += %D%/cli_image.bats
 EXTRA_DIST += %D%/cli_image.bats
+tests_system_test_vm_migration_SOURCES = tests/system/test_vm_migration.c
+tests_system_test_vm_migration_LDADD = tests/support/libnodeworld.a $(LINK_VM) $(LINK_TEST)

@@ -6,6 +6,7 @@ UNIT_VM = \
 	tests/unit/nodeagent/launcher/test_message \
 	tests/unit/nodeagent/launcher/test_trust \
 	tests/property/test_fence_property \
+	tests/unit/nodeagent/test_migration_steps \
 	tests/unit/nodeagent/test_qmp \
 	tests/unit/nodeagent/test_qmp_message
 check_PROGRAMS += $(UNIT_VM)
@@ -40,3 +41,5 @@ tests_unit_nodeagent_test_registrant_LDADD = nodeagent/libregistrant.a $(LINK_CO
 tests_unit_nodeagent_launcher_test_trust_SOURCES = \
 	%D%/launcher/test_trust.c
 tests_unit_nodeagent_launcher_test_trust_LDADD = tests/support/libperimetertest.a $(LINK_LAUNCHER_PROGRAM) $(LINK_TEST)
+tests_unit_nodeagent_test_migration_steps_SOURCES = tests/unit/nodeagent/test_migration_steps.c
+tests_unit_nodeagent_test_migration_steps_LDADD = $(LINK_VM) $(LINK_TEST)
