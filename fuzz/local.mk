@@ -161,10 +161,6 @@ fuzz_fuzz_command_SOURCES = fuzz/fuzz_command.c tests/support/core_fixture.c $(F
 fuzz_fuzz_command_LDADD = $(LINK_CORE)
 fuzz_fuzz_command_LDFLAGS = $(FUZZ_LDFLAGS)
 
-FUZZ_TARGETS += fuzz/fuzz_batch
-fuzz_fuzz_batch_SOURCES = fuzz/fuzz_batch.c $(FUZZ_DRIVER)
-fuzz_fuzz_batch_LDADD = $(LINK_CORE)
-fuzz_fuzz_batch_LDFLAGS = $(FUZZ_LDFLAGS)
 
 FUZZ_TARGETS += fuzz/fuzz_snapshot
 fuzz_fuzz_snapshot_SOURCES = fuzz/fuzz_snapshot.c $(FUZZ_DRIVER)

@@ -5,8 +5,6 @@
 enum {
     /* log entries */
     COMMAND_SIZE_MAX = 1024 * 1024,
-    BATCH_SIZE_MAX = 1024 * 1024 + 16 * 1024, /* one command of the maximum size always fits */
-    BATCH_COMMAND_COUNT_MAX = 16384,
 
     /* what the state holds */
     CORE_MEMBER_COUNT_MAX = 9,

@@ -2,7 +2,6 @@
 noinst_LIBRARIES += tcd/core/libcore.a
 tcd_core_libcore_a_SOURCES = \
 	%D%/audit.c %D%/audit.h \
-	%D%/batch.c %D%/batch.h \
 	%D%/command.c %D%/command.h \
 	%D%/command_decode.c \
 	%D%/command_encode.c \

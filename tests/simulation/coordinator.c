@@ -2,7 +2,7 @@
  * snapshot. */
 #include "tests/simulation/world.h"
 
-#include "tcd/core/batch.h"
+#include "tcd/entry.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,21 +32,21 @@ static void note_leases(struct world *world, struct replica *replica, const stru
     }
 }
 
-static void apply_batch(struct world *world, struct replica *replica, const struct batch *batch,
-                        bool ours)
+static void apply_entry(struct world *world, struct replica *replica,
+                        const struct entry_header *header, struct reader *commands, bool ours)
 {
     struct digest digest;
 
-    if (registry_digest_at(replica->registry, batch->base_revision, &digest) == STATUS_OK &&
-        !digest_equal(&digest, &batch->base_digest)) {
+    if (registry_digest_at(replica->registry, header->revision, &digest) == STATUS_OK &&
+        !digest_equal(&digest, &header->digest)) {
         world_fail(world, "replica %u differs from the proposer at revision %llu", replica->index,
-                   (unsigned long long)batch->base_revision);
+                   (unsigned long long)header->revision);
     }
-    for (size_t i = 0; i < batch->command_count; i++) {
+    for (size_t i = 0; i < header->count; i++) {
         struct command *command = NULL;
         struct outcome outcome;
 
-        ASSERT(command_decode(batch->commands[i], &command) == STATUS_OK);
+        ASSERT(command_decode(entry_read_command(commands), &command) == STATUS_OK);
         registry_apply(replica->registry, command, &outcome);
         oracle_applied(world, replica, command, &outcome);
         if (ours) {
@@ -66,14 +66,14 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buffer, voi
     struct replica *replica = &data->world->replicas[data->replica];
     struct view entry = {buffer->base, buffer->len};
     struct digest digest = sha256(entry);
-    struct batch *batch = NULL;
+    struct entry_header header;
+    struct reader commands;
     bool ours = replica->in_flight && digest_equal(&digest, &replica->flight_digest);
 
     *result = NULL;
-    ASSERT(batch_decode(entry, &batch) == STATUS_OK);
-    apply_batch(data->world, replica, batch, ours);
+    ASSERT(entry_read(entry, &header, &commands) == STATUS_OK);
+    apply_entry(data->world, replica, &header, &commands, ours);
     replica->flight_applied = replica->flight_applied || ours;
-    batch_free(batch);
     return 0;
 }
 
@@ -192,28 +192,40 @@ static void flight_ends(struct raft_apply *apply, int status, void *result)
     free(flight);
 }
 
-static void take_off(struct world *world, struct replica *replica)
+/* What is queued, as one entry of the log in raft's memory. */
+static struct raft_buffer entry_of_queue(struct replica *replica)
 {
-    struct view views[PROPOSAL_MAX];
-    struct batch batch = {.base_revision = registry_revision(replica->registry),
-                          .base_digest = registry_digest(replica->registry),
-                          .command_count = replica->queue_count,
-                          .commands = views};
-    struct flight *flight = calloc(1, sizeof *flight);
+    struct entry_header header = {.raft_id = replica->index + 1,
+                                  .number = ++replica->entry_number,
+                                  .revision = registry_revision(replica->registry),
+                                  .digest = registry_digest(replica->registry),
+                                  .count = (uint32_t)replica->queue_count};
     struct raft_buffer buffer;
-    struct bytes entry;
+    size_t size = 0;
+    uint8_t *at;
 
     for (size_t i = 0; i < replica->queue_count; i++) {
-        views[i] = bytes_view(&replica->queue[i].command);
+        size += replica->queue[i].command.size;
     }
-    ASSERT(flight && batch_encode(&batch, &entry) == STATUS_OK);
-    buffer.len = entry.size;
-    buffer.base = raft_malloc(entry.size);
+    buffer.len = entry_size(replica->queue_count, size);
+    buffer.base = raft_malloc(buffer.len);
     ASSERT(buffer.base);
-    memcpy(buffer.base, entry.data, entry.size);
+    at = entry_write_header(buffer.base, &header);
+    for (size_t i = 0; i < replica->queue_count; i++) {
+        at = entry_write_command(at, bytes_view(&replica->queue[i].command));
+    }
+    entry_write_end(at, (uint8_t *)buffer.base + buffer.len);
+    return buffer;
+}
+
+static void take_off(struct world *world, struct replica *replica)
+{
+    struct flight *flight = calloc(1, sizeof *flight);
+    struct raft_buffer buffer = entry_of_queue(replica);
+
+    ASSERT(flight);
     *flight = (struct flight){.world = world, .replica = replica->index};
-    replica->flight_digest = sha256(bytes_view(&entry));
-    bytes_free(&entry);
+    replica->flight_digest = sha256((struct view){buffer.base, buffer.len});
     memcpy(replica->flight, replica->queue, sizeof replica->queue);
     replica->flight_count = replica->queue_count;
     replica->queue_count = 0;

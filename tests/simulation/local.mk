@@ -15,7 +15,7 @@ check_PROGRAMS += $(SIMULATION)
 TESTS += $(SIMULATION)
 EXTRA_DIST += %D%/seeds
 
-SIMULATION_LDADD = tests/support/libcorefixture.a $(LINK_CORE) $(RAFT_LIBS) $(LIBUV_LIBS)
+SIMULATION_LDADD = tests/support/libcorefixture.a tcd/libreplica.a $(LINK_CORE) $(RAFT_LIBS) $(LIBUV_LIBS)
 tests_simulation_cluster_3_SOURCES = $(SIMULATION_SOURCES)
 tests_simulation_cluster_3_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS) -DCHECK_REPLICAS=3 -DCHECK_FIRST=1 -DCHECK_LAST=600
 tests_simulation_cluster_3_LDADD = $(SIMULATION_LDADD)

@@ -135,6 +135,7 @@ struct replica {
     size_t queue_count;
     struct proposal queue[PROPOSAL_MAX];
     bool in_flight;
+    uint64_t entry_number;
     struct digest flight_digest;
     size_t flight_count;
     struct proposal flight[PROPOSAL_MAX];

@@ -1,5 +1,5 @@
-/* The wire form of commands and batches: bounds, unknown parts, round trips. */
-#include "tcd/core/batch.h"
+/* The wire form of commands: bounds, unknown parts, round trips. */
+#include "tcd/core/command.h"
 #include "tests/support/core_fixture.h"
 #include "tests/support/test.h"
 
@@ -226,51 +226,6 @@ static void a_decoded_command_outlives_its_bytes(void **state)
     assert_true(view_equal(decoded->user_added.key, command.user_added.key));
 }
 
-static void a_batch_comes_back_as_it_was(void **state)
-{
-    const uint8_t first[] = {1, 2, 3}, second[] = {4};
-    struct view commands[] = {VIEW_OF_ARRAY(first), VIEW_OF_ARRAY(second)};
-    struct batch batch = {.base_revision = 7, .command_count = 2, .commands = commands};
-    OWN(bytes) struct bytes entry = {0};
-    OWN(batch) struct batch *decoded = NULL;
-
-    (void)state;
-    batch.base_digest = fixture_digest("state", 7);
-    assert_ok(batch_encode(&batch, &entry));
-    assert_int_equal(entry.size % 8, 0);
-    assert_ok(batch_decode(bytes_view(&entry), &decoded));
-    assert_int_equal(decoded->base_revision, 7);
-    assert_true(digest_equal(&decoded->base_digest, &batch.base_digest));
-    assert_int_equal(decoded->command_count, 2);
-    assert_true(view_equal(decoded->commands[0], commands[0]));
-    assert_true(view_equal(decoded->commands[1], commands[1]));
-}
-
-static void a_batch_of_another_shape_is_refused(void **state)
-{
-    const uint8_t command[] = {1, 2, 3};
-    struct view commands[] = {VIEW_OF_ARRAY(command)};
-    struct batch batch = {.command_count = 1, .commands = commands};
-    struct batch none = {.command_count = 0};
-    OWN(bytes) struct bytes entry = {0}, empty = {0};
-    struct batch *decoded = NULL;
-
-    (void)state;
-    assert_ok(batch_encode(&none, &empty));
-    assert_status(batch_decode(bytes_view(&empty), &decoded), STATUS_MALFORMED);
-    assert_ok(batch_encode(&batch, &entry));
-    for (size_t size = 0; size < entry.size - 8; size++) {
-        assert_status(batch_decode((struct view){entry.data, size}, &decoded), STATUS_MALFORMED);
-    }
-    entry.data[entry.size - 1] ^= 1; /* padding, or the last command */
-    if (entry.data[entry.size - 1] == 1) {
-        assert_status(batch_decode(bytes_view(&entry), &decoded), STATUS_MALFORMED);
-    }
-    entry.data[entry.size - 1] ^= 1;
-    entry.data[5] = 2; /* the format: field 1 comes first */
-    assert_status(batch_decode(bytes_view(&entry), &decoded), STATUS_UNSUPPORTED);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,8 +240,6 @@ int main(void)
         cmocka_unit_test(a_kind_takes_only_its_documents),
         cmocka_unit_test(an_empty_renewal_batch_is_malformed),
         cmocka_unit_test(a_decoded_command_outlives_its_bytes),
-        cmocka_unit_test(a_batch_comes_back_as_it_was),
-        cmocka_unit_test(a_batch_of_another_shape_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
