@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Of one connection, under way at once. */
+enum { CALL_COUNT_MAX = 1024 };
+
 /* --- calls --- */
 
 static void session_release(struct admin_session *session)
@@ -21,11 +24,32 @@ static void session_release(struct admin_session *session)
     }
 }
 
+/* Who asks faster than is answered waits. */
+static void session_throttle(struct admin_session *session)
+{
+    bool pause = session->references > CALL_COUNT_MAX;
+
+    if (pause == session->paused || !session->open) {
+        return;
+    }
+    session->paused = pause;
+    if (pause) {
+        connection_pause(session->connection);
+    } else {
+        connection_resume(session->connection);
+    }
+}
+
 static void call_free(struct admin_call *call)
 {
+    struct admin_session *session = call->session;
+
     tccp__admin_request__free_unpacked(call->request, NULL);
-    session_release(call->session);
     free(call);
+    session->references--;
+    session_throttle(session);
+    session->references++;
+    session_release(session);
 }
 
 void admin_answer(struct admin_call *call, Tccp__AdminResponse *response)
@@ -198,10 +222,22 @@ static bool reads_state(Tccp__AdminRequest__KindCase kind)
     return false;
 }
 
+static enum caller caller_of_user_role(enum user_role role)
+{
+    static const enum caller callers[USER_ROLE_COUNT] = {
+        [USER_OPERATOR] = CALLER_OPERATOR,
+        [USER_CUSTOMER] = CALLER_CUSTOMER,
+        [USER_AUDITOR] = CALLER_AUDITOR,
+    };
+
+    ASSERT((unsigned)role < USER_ROLE_COUNT);
+    return callers[role];
+}
+
 /*
- * Who asks, at this request. A user that was removed keeps a certificate until it expires, and no
- * rights: the state decides. One that this member's state does not know may be known to the leader,
- * who is ahead: STATUS_NOT_LEADER.
+ * Who asks, at this request. A user that was removed, or was added again in another role, keeps a
+ * certificate until it expires, and no rights but to enroll: the state decides. One that this
+ * member's state does not know may be known to the leader, who is ahead: STATUS_NOT_LEADER.
  */
 static enum status caller_now(const struct admin_session *session, enum caller *ret_caller)
 {
@@ -215,7 +251,7 @@ static enum status caller_now(const struct admin_session *session, enum caller *
     if (!user && !tcd_leads(session->tcd)) {
         return STATUS_NOT_LEADER;
     }
-    if (!user) {
+    if (!user || caller_of_user_role(user->role) != session->caller) {
         *ret_caller = CALLER_UNKNOWN;
     }
     return STATUS_OK;
@@ -241,6 +277,7 @@ static void on_frame(struct api_session *api, struct view frame)
     }
     *call = (struct admin_call){.session = session, .request = request};
     session->references++;
+    session_throttle(session);
     status = caller_now(session, &caller);
     if (status != STATUS_OK) {
         admin_fail(call, status);

@@ -104,7 +104,9 @@ static void done(void *argument)
         if (founding->authority) {
             ASSERT(!tcd->authority); /* One founding at a time. */
             tcd->authority = TAKE(founding->authority);
-            tcd->phase = PHASE_AWAITING_ENDORSEMENT;
+            if (tcd->phase != PHASE_STOPPING) {
+                tcd->phase = PHASE_AWAITING_ENDORSEMENT;
+            }
             log_event(LOG_NOTICE, "seed-made", "epoch=%llu",
                       (unsigned long long)founding->scope.epoch);
         }
@@ -147,6 +149,7 @@ void admin_bootstrap_begin(struct admin_call *call)
     }
     founding->call = call;
     founding->tcd = tcd;
+    founding->status = STATUS_CLOSED; /* if the TPM's worker ends before it comes to it */
     founding->member = member;
     founding->scope = bundle_scope(tcd->founding->bundle);
     tcd->is_founding = true;

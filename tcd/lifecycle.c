@@ -121,6 +121,7 @@ static void on_tick(void *argument)
 
     timer_start(tcd->ticker, TICK_MS);
     notify_watchdog();
+    node_server_expire(tcd->node_server, time_boot_ms());
     if (tcd_leads(tcd)) {
         membership_tick(tcd->membership);
         chores_tick(tcd, time_boot_ms());
@@ -264,6 +265,16 @@ static enum status open_replica(struct tcd *tcd, const struct manifest_member *e
     return status == STATUS_OK ? STATUS_OK : refuse(ret_refusal, REFUSAL_NOT_READY, "%s", error);
 }
 
+static enum status member_state_keep(const struct tcd *tcd, const struct member_state *state,
+                                     struct refusal *ret_refusal)
+{
+    enum status status = member_state_write(tcd->config.state_directory, state);
+
+    return status == STATUS_OK ? STATUS_OK
+                               : refuse(ret_refusal, REFUSAL_NOT_READY, "%s/member: %s",
+                                        tcd->config.state_directory, status_text(status));
+}
+
 enum status lifecycle_run(struct tcd *tcd, struct in_force *in_force, uint64_t raft_id, bool first,
                           struct refusal *ret_refusal)
 {
@@ -280,10 +291,22 @@ enum status lifecycle_run(struct tcd *tcd, struct in_force *in_force, uint64_t r
     }
     tcd->raft_id = raft_id;
     (void)snprintf(state.name, sizeof state.name, "%s", tcd->config.member);
+    if (tcd->replica) {
+        return refuse(ret_refusal, REFUSAL_NOT_READY, "the start failed half-way: restart tcd");
+    }
     TRY(take_credentials(tcd, in_force));
-    TRY(member_state_write(tcd->config.state_directory, &state));
-    TRY(open_replica(tcd, entry, first, ret_refusal));
+    /* A port that is taken is found before anything is written. Nothing is read from it before
+     * this returns to the loop. */
     TRY(api_server_listen(tcd->api_server, ret_refusal));
+    /* The file says that the member belongs to a cluster: for the founder after there is one, so
+     * that a founding that was cut off is done again; for who joins before it takes part. */
+    if (!first) {
+        TRY(member_state_keep(tcd, &state, ret_refusal));
+    }
+    TRY(open_replica(tcd, entry, first, ret_refusal));
+    if (first) {
+        TRY(member_state_keep(tcd, &state, ret_refusal));
+    }
     tcd->phase = PHASE_RUNNING;
     timer_start(tcd->ticker, TICK_MS);
     log_event(LOG_NOTICE, "running", "member=%s raft_id=%llu listen=%s", tcd->config.member,

@@ -99,6 +99,11 @@ void node_registration_hello(struct node_session *session, struct view payload)
         fail(session, "the cluster is being founded", STATUS_NOT_READY);
         return;
     }
+    if (!node_session_admit(session)) {
+        session->refusal = refusal_make(REFUSAL_RATE, "too many register at once: come again");
+        node_session_refuse(session, &session->refusal);
+        return;
+    }
     session->in_force = in_force_hold(in_force);
     config = (struct verifier_config){
         .bundle = in_force->bundle,
@@ -198,7 +203,9 @@ static void committed(void *argument, enum status status, const struct outcome *
     if (session->facts.role == ATTESTER_NODE) {
         node_renewal_live(session, id);
     } else {
+        /* A member needs the connection for this answer only. */
         session->state = NODE_SESSION_ENDING;
+        connection_close(session->connection);
     }
 }
 

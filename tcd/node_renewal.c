@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* In one command: far below what a command may be long. */
+enum { BATCH_RENEWAL_COUNT_MAX = 2048 };
+
 /* --- which registration the connection speaks for --- */
 
 static uint64_t lease_ms(const struct tcd *tcd)
@@ -31,6 +34,7 @@ void node_renewal_live(struct node_session *session, uint64_t registration_id)
 {
     session->registration_id = registration_id;
     session->state = NODE_SESSION_LIVE;
+    node_session_registered(session);
     session->challenge_due_ms = next_challenge_ms(session->server->tcd);
     verifier_free(session->verifier);
     session->verifier = NULL;
@@ -72,6 +76,7 @@ void node_renewal_resume(struct node_session *session, struct view payload)
         node_session_refuse(session, &session->refusal);
     } else {
         connection_set_frame_size_max(session->connection, FRAME_SIZE_MAX);
+        node_session_supersede(session, message->registration_id);
         node_renewal_live(session, message->registration_id);
         /* It lost its connection: how much of its lease is left is not known here. */
         node_renewal_challenge(session);
@@ -215,13 +220,17 @@ static void done_renewal(struct node_session *session)
         quarantine(session);
         return;
     }
+    session->has_job = true; /* First: a flush may answer at once. */
     if (session->job_status != STATUS_OK || batch_add(session->server, &item, session)) {
+        session->has_job = false;
         log_event(LOG_ERROR, "renewal-failed", "registration=%llu reason=\"%s\"",
                   (unsigned long long)session->registration_id, status_text(session->job_status));
         connection_close(session->connection);
         return;
     }
-    session->has_job = true;
+    if (session->server->batch->count >= BATCH_RENEWAL_COUNT_MAX) {
+        node_renewal_flush(session->server);
+    }
 }
 
 void node_renewal_evidence(struct node_session *session, struct view payload)
@@ -312,4 +321,17 @@ void node_renewal_flush(struct node_server *server)
     command.renewal_batch.count = batch->count;
     command.renewal_batch.items = batch->items;
     propose(server->tcd->replica, &command, batch_done, batch);
+}
+
+void node_renewal_drop(struct node_server *server)
+{
+    struct renewal_batch *batch = server->batch;
+
+    if (batch) {
+        server->batch = NULL;
+        for (size_t i = 0; i < batch->count; i++) {
+            (void)node_session_job_ended(batch->sessions[i]);
+        }
+        batch_free(batch);
+    }
 }

@@ -14,6 +14,14 @@
  * the memory. */
 enum { NODE_IDLE_TIMEOUT_MS = 10 * 60 * 1000 };
 
+enum {
+    /* From the handshake to the registration: our TPM's quote and the peer's, logs and commit. */
+    REGISTRATION_TIMEOUT_MS = 60000,
+    /* Each costs us a check of certificates, a credential made for its TPM and a place in a quote,
+     * and nothing the peer. A host that is refused comes again after a while. */
+    REGISTRATION_COUNT_MAX = 1024,
+};
+
 enum status node_server_new(struct tcd *tcd, struct node_server **ret_server)
 {
     struct node_server *server = calloc(1, sizeof *server);
@@ -29,6 +37,7 @@ enum status node_server_new(struct tcd *tcd, struct node_server **ret_server)
 void node_server_free(struct node_server *server)
 {
     if (server) {
+        node_renewal_drop(server);
         ASSERT(!server->sessions);
         free(server);
     }
@@ -46,6 +55,7 @@ static void session_free(struct node_session *session)
     } else {
         session->server->sessions = session->next;
     }
+    node_session_registered(session);
     verifier_free(session->verifier);
     in_force_release(session->in_force);
     bytes_free(&session->input);
@@ -61,11 +71,10 @@ static void on_close(struct api_session *api, enum status reason, const char *de
               (unsigned long long)session->registration_id, status_text(reason), detail);
     connection_release(session->connection);
     session->connection = NULL;
-    if (session->has_job) {
-        quoter_cancel(session->server->tcd->quoter, session);
-        return;
+    /* What the quoter forgets ends no job: nothing else would free the session then. */
+    if (!session->has_job || quoter_cancel(session->server->tcd->quoter, session)) {
+        session_free(session);
     }
-    session_free(session);
 }
 
 bool node_session_job_ended(struct node_session *session)
@@ -75,7 +84,7 @@ bool node_session_job_ended(struct node_session *session)
         session_free(session);
         return false;
     }
-    return true;
+    return session->state != NODE_SESSION_ENDING;
 }
 
 void node_session_send(struct node_session *session, Tccp__NodeMessageKind kind,
@@ -280,6 +289,7 @@ struct api_session *node_session_new(struct node_server *server, struct connecti
         session->next->previous = session;
     }
     server->sessions = session;
+    session->register_until_ms = time_boot_ms() + REGISTRATION_TIMEOUT_MS;
 
     /* The handshake judged the certificate already; here it is read. */
     if (credentials_identify(server->tcd->credentials, peer->certificate, time_wall_s(),
@@ -301,6 +311,8 @@ void node_server_leadership(struct node_server *server, bool leads)
     if (leads) {
         return;
     }
+    /* Nobody ticks while another one leads: what was collected is answered now. */
+    node_renewal_flush(server);
     for (struct node_session *session = server->sessions, *next; session; session = next) {
         next = session->next;
         if (session->connection && session->state != NODE_SESSION_ENDING) {
@@ -334,6 +346,49 @@ void node_server_applied(struct node_server *server, const struct command *comma
                                             "registration %llu has ended",
                                             (unsigned long long)session->registration_id);
             node_session_refuse(session, &session->refusal);
+        }
+    }
+}
+
+bool node_session_admit(struct node_session *session)
+{
+    struct node_server *server = session->server;
+
+    if (server->registering_count >= REGISTRATION_COUNT_MAX) {
+        return false;
+    }
+    server->registering_count++;
+    session->is_registering = true;
+    return true;
+}
+
+void node_session_registered(struct node_session *session)
+{
+    if (session->is_registering) {
+        session->is_registering = false;
+        session->server->registering_count--;
+    }
+}
+
+void node_session_supersede(struct node_session *session, uint64_t registration_id)
+{
+    for (struct node_session *other = session->server->sessions; other; other = other->next) {
+        if (other != session && other->connection && other->registration_id == registration_id &&
+            other->state != NODE_SESSION_ENDING) {
+            other->state = NODE_SESSION_ENDING;
+            connection_close(other->connection);
+        }
+    }
+}
+
+void node_server_expire(struct node_server *server, uint64_t now_ms)
+{
+    for (struct node_session *session = server->sessions; session; session = session->next) {
+        if (session->connection && session->registration_id == 0 && !session->is_expired &&
+            now_ms >= session->register_until_ms) {
+            session->is_expired = true;
+            session->state = NODE_SESSION_ENDING;
+            connection_abort(session->connection, STATUS_TIMEOUT, "no registration in time");
         }
     }
 }

@@ -29,6 +29,9 @@ void node_server_leadership(struct node_server *server, bool leads);
 /* A command was applied: what the sessions have to know of it. */
 void node_server_applied(struct node_server *server, const struct command *command,
                          const struct outcome *outcome);
+/* Every few hundred milliseconds, on every member: ends the connections of those who did not
+ * register in time, whatever they sent meanwhile. now_ms: time_boot_ms(). */
+void node_server_expire(struct node_server *server, uint64_t now_ms);
 /* Every few hundred milliseconds, on the leader: renewals that are due. now_ms: time_boot_ms(). */
 void node_server_tick(struct node_server *server, uint64_t now_ms);
 

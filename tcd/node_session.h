@@ -23,6 +23,9 @@ struct node_session {
     struct node_session *next, *previous; /* of the server's list */
     struct connection *connection;        /* held; NULL when it is gone */
     enum node_session_state state;
+    uint64_t register_until_ms; /* time_boot_ms(); while registration_id is 0 */
+    bool is_registering;        /* counts in the server's registering_count */
+    bool is_expired;
     bool has_job; /* something under way points to the session: it is freed when that ends */
     char address[64];
     struct channel channel;
@@ -58,6 +61,7 @@ struct renewal_batch {
 struct node_server {
     struct tcd *tcd;
     struct node_session *sessions;
+    unsigned registering_count;  /* sessions between a Hello and their registration */
     struct renewal_batch *batch; /* collects; NULL while empty */
 };
 
@@ -71,9 +75,16 @@ void node_session_redirect(struct node_session *session);
  * (the session is freed instead). Refuses the peer when the workers are overloaded. */
 void node_session_work(struct node_session *session, void (*work)(void *session),
                        void (*done)(struct node_session *session));
-/* Ends a job that was not a worker's. False: the connection went meanwhile and the session is
- * freed. */
+/* Ends a job that was not a worker's. False: nothing is to be done any more; the connection ends,
+ * or went meanwhile and the session is freed. */
 bool node_session_job_ended(struct node_session *session);
+
+/* Takes the session among those that register; false: there are too many. */
+bool node_session_admit(struct node_session *session);
+/* It does not register any more. */
+void node_session_registered(struct node_session *session);
+/* Ends the other connections of this registration: a node has one. */
+void node_session_supersede(struct node_session *session, uint64_t registration_id);
 
 /* node_registration.c */
 void node_registration_hello(struct node_session *session, struct view payload);
@@ -88,5 +99,7 @@ void node_renewal_challenge(struct node_session *session);
 void node_renewal_evidence(struct node_session *session, struct view payload);
 /* Proposes what was collected. */
 void node_renewal_flush(struct node_server *server);
+/* Forgets what was collected: at the end, when there is nothing to propose to. */
+void node_renewal_drop(struct node_server *server);
 
 #endif

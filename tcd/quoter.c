@@ -199,17 +199,22 @@ enum status quoter_request(struct quoter *quoter, const struct scope *scope,
     return STATUS_OK;
 }
 
-static void batch_cancel(struct batch *batch, const void *argument)
+static bool batch_cancel(struct batch *batch, const void *argument)
 {
+    bool found = false;
+
     for (size_t i = 0; i < batch->count; i++) {
-        if (batch->requests[i].argument == argument) {
+        if (batch->requests[i].argument == argument && batch->requests[i].done) {
             batch->requests[i].done = NULL;
+            found = true;
         }
     }
+    return found;
 }
 
-void quoter_cancel(struct quoter *quoter, void *argument)
+bool quoter_cancel(struct quoter *quoter, void *argument)
 {
-    batch_cancel(&quoter->waiting, argument);
-    batch_cancel(&quoter->running, argument);
+    bool was_waiting = batch_cancel(&quoter->waiting, argument);
+
+    return batch_cancel(&quoter->running, argument) || was_waiting;
 }

@@ -36,7 +36,7 @@ typedef void (*quoter_done)(void *argument, enum status status,
 WARN_UNUSED enum status quoter_request(struct quoter *quoter, const struct scope *scope,
                                        const struct pcr_policy *policy, const struct digest *leaf,
                                        quoter_done done, void *argument);
-/* The requester is gone: done will not be called for it. */
-void quoter_cancel(struct quoter *quoter, void *argument);
+/* The requester is gone: done will not be called for it. False: nothing of it waited. */
+bool quoter_cancel(struct quoter *quoter, void *argument);
 
 #endif

@@ -273,6 +273,23 @@ static void carry_out(struct vm_orders *orders, const struct pending *pending)
     }
 }
 
+/* Of VMs that are deleted, and of which no copy is left to destroy. */
+static void forget_deleted(struct vm_orders *orders)
+{
+    const struct registry *registry = tcd_registry(orders->tcd);
+    struct order_state *state;
+    size_t cursor = 0;
+
+    while ((state = table_next(&orders->table, &cursor))) {
+        const struct vm *vm = registry_vm(registry, &state->vm);
+        struct pending pending[PENDING_COUNT_MAX];
+
+        if (!vm || (vm->state == VM_DELETED && pending_of_vm(registry, vm, pending) == 0)) {
+            state_free(table_remove(&orders->table, &state->vm));
+        }
+    }
+}
+
 void vm_orders_tick(struct vm_orders *orders, uint64_t now_ms)
 {
     const struct registry *registry = tcd_registry(orders->tcd);
@@ -288,4 +305,5 @@ void vm_orders_tick(struct vm_orders *orders, uint64_t now_ms)
             carry_out(orders, &pending[i]);
         }
     }
+    forget_deleted(orders);
 }

@@ -13,6 +13,10 @@
 
 enum { RETRY_BASE_MS = 250, RETRY_MAX_MS = 10000 };
 
+/* From the open connection to the registration: two quotes and a commit. A coordinator that hangs
+ * acknowledges what it is sent all the same. */
+enum { ATTEMPT_TIMEOUT_MS = 45000 };
+
 struct registrar {
     struct registrar_config config;
     char *addresses[CLIENT_ADDRESS_MAX]; /* copies: a later attempt needs them again */
@@ -20,6 +24,7 @@ struct registrar {
     struct tls_context *tls;
     struct client *client;
     struct timer *retry;
+    struct timer *patience; /* runs while an attempt does */
     struct backoff backoff;
     struct cluster_trust trust; /* of the connection that is being made or open */
     bool closing, has_job, registered;
@@ -46,6 +51,9 @@ static void attempt_end(struct registrar *registrar)
 {
     registrar->attempt++;
     registrar->registered = false;
+    if (registrar->patience) {
+        timer_stop(registrar->patience);
+    }
     attester_free(registrar->attester);
     registrar->attester = NULL;
     trusted_key_free(&registrar->key);
@@ -137,6 +145,7 @@ static void on_open(struct client *client, void *argument, const struct connecti
 
     (void)peer;
     attempt_end(registrar);
+    timer_start(registrar->patience, ATTEMPT_TIMEOUT_MS);
     connection_set_frame_size_max(client_connection(client), FRAME_SIZE_MAX);
     status = begin(registrar, &hello);
     if (status == STATUS_OK) {
@@ -261,6 +270,7 @@ static void take_accepted(struct registrar *registrar, struct view payload)
         fail_status(registrar, status, &refusal, "the registration could not be taken");
         return;
     }
+    timer_stop(registrar->patience);
     client_confirm(registrar->client);
     backoff_reset(&registrar->backoff);
     registrar->registered = true;
@@ -333,6 +343,11 @@ static void on_client_failure(struct client *client, void *argument, enum status
     }
 }
 
+static void on_impatience(void *argument)
+{
+    fail(argument, NULL, false, "the coordinator does not answer");
+}
+
 /* --- from outside --- */
 
 static void start(void *argument)
@@ -388,7 +403,13 @@ enum status registrar_open(const struct registrar_config *config, struct registr
     if (status == STATUS_OK) {
         status = timer_new(config->loop, start, registrar, &registrar->retry);
     }
+    if (status == STATUS_OK) {
+        status = timer_new(config->loop, on_impatience, registrar, &registrar->patience);
+    }
     if (status != STATUS_OK) {
+        if (registrar->retry) {
+            timer_free(registrar->retry);
+        }
         registrar_free(registrar);
         return status;
     }
@@ -418,6 +439,8 @@ void registrar_close(struct registrar *registrar)
 {
     registrar->closing = true;
     timer_free(registrar->retry);
+    timer_free(registrar->patience);
+    registrar->patience = NULL;
     drop_client(registrar);
     if (!registrar->has_job) {
         registrar_free(registrar);

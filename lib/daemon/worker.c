@@ -162,6 +162,9 @@ enum status worker_submit(struct worker *worker, void (*work)(void *argument),
 {
     struct job *job;
 
+    if (worker->stopping) {
+        return STATUS_CLOSED; /* Nobody would run it. */
+    }
     if (worker->load >= worker->queue_max) {
         return STATUS_BUSY;
     }

@@ -21,7 +21,8 @@ WARN_UNUSED enum status worker_open(struct uv_loop_s *loop, unsigned thread_coun
 
 /*
  * Runs work(argument) on a thread, then done(argument) on the loop. Jobs of a worker with one
- * thread run in the order of submission. STATUS_BUSY when queue_max jobs are under way.
+ * thread run in the order of submission. STATUS_BUSY when queue_max jobs are under way;
+ * STATUS_CLOSED for what the done() of a job submits while the worker closes.
  */
 WARN_UNUSED enum status worker_submit(struct worker *worker, void (*work)(void *argument),
                                       void (*done)(void *argument), void *argument);

@@ -152,8 +152,9 @@ static void one_that_is_gone_is_not_answered_and_the_others_are(void **state)
     for (uint8_t i = 0; i < 3; i++) {
         ask(fixture, &requests[i], (uint8_t)(i + 1));
     }
-    quoter_cancel(fixture->quoter, &requests[0]);
-    quoter_cancel(fixture->quoter, &requests[1]);
+    assert_true(quoter_cancel(fixture->quoter, &requests[0]));
+    assert_true(quoter_cancel(fixture->quoter, &requests[1]));
+    assert_false(quoter_cancel(fixture->quoter, &requests[1]));
     fixture->outstanding = 1;
     (void)uv_run(&fixture->loop, UV_RUN_DEFAULT);
     assert_false(requests[0].answered);
