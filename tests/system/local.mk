@@ -3,8 +3,8 @@ TESTS += %D%/processes.bats %D%/startup.bats %D%/cluster.bats %D%/quickstart.bat
 EXTRA_DIST += %D%/processes.bats %D%/startup.bats %D%/cluster.bats %D%/quickstart.bats %D%/support.bash
 EXTRA_DIST += tests/support/perimeter.sh tests/support/processes.sh tests/support/swtpm.sh
 
-TESTS += %D%/nodeagent.bats
-EXTRA_DIST += %D%/nodeagent.bats
+TESTS += %D%/nodeagent.bats %D%/resilience.bats
+EXTRA_DIST += %D%/nodeagent.bats %D%/resilience.bats
 # tccpctl without a coordinator.
 TESTS += %D%/cli_offline.bats
 EXTRA_DIST += %D%/cli_offline.bats
