@@ -80,6 +80,11 @@ follower() {
     done
 }
 
+# Any member may be asked, and one that follows may be a moment behind.
+version_is() {
+    [ "$(perimeter_json .manifest_version status)" = "$1" ]
+}
+
 others_lead() {
     local leading
 
@@ -161,13 +166,15 @@ others_lead() {
     local old size registration
 
     perimeter_ctl audit note "before the crash" --wait
+    eventually 5 -- digests_agree
     size=$(perimeter_json .audit_size status)
     registration=$(perimeter_json .registration node get n1)
     old=$(leader)
     process_signal "$old" -KILL
     eventually 15 tc1 tc2 tc3 -- others_lead "$old"
     perimeter_ctl audit note "after the crash" --wait
-    [ "$(perimeter_json .audit_size status)" -gt "$size" ]
+    grown() { [ "$(perimeter_json .audit_size status)" -gt "$size" ]; }
+    eventually 5 -- grown
     eventually 15 n1 -- node_renewed_after n1 "$(perimeter_json .renewal node get n1)"
     [ "$(perimeter_json .registration node get n1)" = "$registration" ]
     process_end "$old"
@@ -240,10 +247,10 @@ others_lead() {
     [ "$status" != 0 ]
     perimeter_sign
     perimeter_ctl perimeter apply "$perimeter/manifest.signed" --wait
-    [ "$(perimeter_json .manifest_version status)" = 2 ]
+    eventually 5 -- version_is 2
     run perimeter_ctl perimeter apply "$perimeter/manifest-1.signed" --wait
     [ "$status" != 0 ]
-    [ "$(perimeter_json .manifest_version status)" = 2 ]
+    eventually 5 -- version_is 2
     perimeter_start n3
     eventually 15 n3 tc1 -- node_is n3 live
 }
@@ -279,5 +286,5 @@ others_lead() {
         perimeter_start "$name"
     done
     eventually 20 tc1 tc2 tc3 -- cluster_is_whole
-    [ "$(perimeter_json .manifest_version status)" = 2 ]
+    eventually 5 -- version_is 2
 }
