@@ -135,6 +135,8 @@ serves() {
 @test "a port that is taken is refused with one line, and nothing is left half-started" {
     local port listener status=0 printed
 
+    # The server that takes the port ends with its first client.
+    process_end n1
     port=$(perimeter_port tc1 3)
     openssl s_server -nocert -accept "127.0.0.1:$port" >/dev/null 2>&1 3>&- &
     listener=$!
