@@ -57,6 +57,7 @@ void registrant_lease_given(struct registrant *registrant, uint64_t lease_ms)
         return;
     }
     lease_extend(&own->lease, registrant->challenged_at_ms, lease_ms, own->lease_max_ms);
+    own->renewed_ms = registrant->challenged_at_ms;
     client_confirm(registrant->client);
     registrant->state = REGISTRANT_LIVE;
     /* The next challenge comes after a third of the lease; a silent coordinator is looked for anew
@@ -71,12 +72,18 @@ uint64_t registrant_id(const struct registrant *registrant)
     return lease_is_live(&registrant->own.lease, time_boot_ms()) ? registrant->own.id : 0;
 }
 
+void registrant_own_clear(struct registrant *registrant)
+{
+    trusted_key_free(&registrant->own.key);
+    bytes_free(&registrant->own.ca_certificate);
+    registrant->own = (struct own_registration){0};
+}
+
 void registrant_forget_registration(struct registrant *registrant, const char *reason)
 {
     uint64_t id = registrant->own.id;
 
-    trusted_key_free(&registrant->own.key);
-    registrant->own = (struct own_registration){0};
+    registrant_own_clear(registrant);
     timer_stop(registrant->lease_timer);
     client_set_tls(registrant->client, registrant->anonymous);
     if (id == 0) {
@@ -251,6 +258,31 @@ static const struct {
     {TCCP__NODE_MESSAGE_KIND__NOT_LEADER, REGISTERING | REGISTERED, take_not_leader},
 };
 
+/* Messages about VMs come at any time while the registration is live. */
+static bool take_vm_message(const struct registrant *registrant, const Tccp__NodeMessage *message)
+{
+    static const Tccp__NodeMessageKind kinds[] = {
+        TCCP__NODE_MESSAGE_KIND__LAUNCH_ORDER,     TCCP__NODE_MESSAGE_KIND__RUN_GRANT,
+        TCCP__NODE_MESSAGE_KIND__MIGRATION_TICKET, TCCP__NODE_MESSAGE_KIND__MIGRATION_DECISION,
+        TCCP__NODE_MESSAGE_KIND__VM_COMMAND,
+    };
+    const struct registrant_config *config = &registrant->config;
+
+    if (!(REGISTERED & STATE(registrant->state)) || registrant->own.id == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        if (kinds[i] == message->kind) {
+            if (config->callbacks.on_vm_message) {
+                config->callbacks.on_vm_message(config->argument, message->kind,
+                                                protobuf_view(message->payload));
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_frame(struct client *client, void *argument, struct view frame)
 {
     struct registrant *registrant = argument;
@@ -273,8 +305,44 @@ static void on_frame(struct client *client, void *argument, struct view frame)
             return;
         }
     }
-    registrant_fail(registrant, STATUS_MALFORMED, "message %d out of order", (int)message->kind);
+    if (!take_vm_message(registrant, message)) {
+        registrant_fail(registrant, STATUS_MALFORMED, "message %d out of order",
+                        (int)message->kind);
+    }
     node_message_free(message);
+}
+
+enum status registrant_send_vm(struct registrant *registrant, Tccp__NodeMessageKind kind,
+                               struct view payload)
+{
+    OWN(bytes) struct bytes frame = {0};
+
+    if (!(REGISTERED & STATE(registrant->state)) || registrant_id(registrant) == 0) {
+        return STATUS_NOT_READY;
+    }
+    TRY(node_message_pack(kind, payload, &frame));
+    return client_send(registrant->client, bytes_view(&frame));
+}
+
+enum status registrant_identity(const struct registrant *registrant,
+                                struct registrant_identity *ret_identity)
+{
+    const struct own_registration *own = &registrant->own;
+
+    if (registrant_id(registrant) == 0) {
+        return STATUS_NOT_READY;
+    }
+    *ret_identity = (struct registrant_identity){
+        .registration_id = own->id,
+        .scope = own->scope,
+        .ek_name = bytes_view(&host_identity(registrant->config.host)->ek_name),
+        .tc_sign = perimeter_key_view(&own->tc_sign),
+        .ca_certificate = bytes_view(&own->ca_certificate),
+        .tk_sign = own->key.sign,
+        .tk_kem = own->key.kem,
+        .renewed_ms = own->renewed_ms,
+    };
+    return STATUS_OK;
 }
 
 /* --- the TPM's work --- */
@@ -408,7 +476,7 @@ void registrant_stop(struct registrant *registrant)
 void registrant_free(struct registrant *registrant)
 {
     ASSERT(registrant->state == REGISTRANT_STOPPED);
-    trusted_key_free(&registrant->own.key);
+    registrant_own_clear(registrant);
     tls_context_release(registrant->anonymous);
     free(registrant->memory_path);
     free(registrant);

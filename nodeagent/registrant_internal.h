@@ -33,6 +33,9 @@ struct own_registration {
     struct lease lease;
     uint64_t lease_max_ms; /* by the manifest */
     struct scope scope;
+    struct perimeter_key tc_sign; /* endorsed */
+    struct bytes ca_certificate;
+    uint64_t renewed_ms; /* the challenge that the last acceptance answered */
     char name[MANIFEST_NAME_LENGTH_MAX + 1];
     uint64_t renewal;
     /* What the policy asks for, at renewals too. */
@@ -51,6 +54,7 @@ struct registrant {
 
     /* of the connection */
     uint64_t connection_number; /* which one it is: results for another one are dropped */
+    uint64_t known_connection;  /* the last one on which the coordinator accepted something */
     struct cluster_trust trust; /* by which the member at the other end was accepted */
     struct channel channel;
     struct attester *attester;
@@ -76,6 +80,8 @@ void registrant_attest(struct registrant *registrant, const struct host_task *ta
                                     const struct host_report *report));
 /* A lease was given: for the registration, or for its renewal. */
 void registrant_lease_given(struct registrant *registrant, uint64_t lease_ms);
+/* Empties what the registration is made of; its TK is wiped. */
+void registrant_own_clear(struct registrant *registrant);
 /* Forgets the registration: its TK opens nothing any more. */
 void registrant_forget_registration(struct registrant *registrant, const char *reason);
 

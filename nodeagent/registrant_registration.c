@@ -25,8 +25,7 @@ void registrant_registration_begin(struct registrant *registrant)
     enum status status;
 
     /* A key that was shown once is not shown again: the coordinator would refuse it. */
-    trusted_key_free(&registrant->own.key);
-    registrant->own = (struct own_registration){0};
+    registrant_own_clear(registrant);
     status = trusted_key_new(&registrant->own.key);
     if (status == STATUS_OK) {
         config.tk_sign = registrant->own.key.sign;
@@ -162,6 +161,9 @@ void registrant_registration_accepted(struct registrant *registrant, struct view
                                bytes_view(&identity->ek_name));
     (void)snprintf(registrant->own.name, sizeof registrant->own.name, "%s", node ? node->name : "");
     registrant->own.id = admission.registration_id;
+    registrant->own.tc_sign = registrant->trust.endorsement.tc_sign;
+    registrant->own.ca_certificate = TAKE(admission.ca_certificate);
+    registrant->known_connection = registrant->connection_number;
     attester_free(TAKE(registrant->attester));
     log_event(LOG_NOTICE, "registered", "node=%s registration=%llu coordinator=%s",
               registrant->own.name, (unsigned long long)registrant->own.id,

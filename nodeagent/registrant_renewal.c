@@ -65,6 +65,7 @@ void registrant_renewal_accepted(struct registrant *registrant, struct view payl
 {
     Tccp__RenewAccepted *accepted = (Tccp__RenewAccepted *)protobuf_unpack(
         &tccp__renew_accepted__descriptor, payload, REGISTRATION_MESSAGE_SIZE_MAX);
+    bool is_new_connection = registrant->known_connection != registrant->connection_number;
     uint64_t lease_ms;
 
     if (!accepted || accepted->registration_id != registrant->own.id ||
@@ -81,4 +82,12 @@ void registrant_renewal_accepted(struct registrant *registrant, struct view payl
     log_event(LOG_DEBUG, "renewed", "registration=%llu renewal=%llu",
               (unsigned long long)registrant->own.id, (unsigned long long)registrant->own.renewal);
     registrant_lease_given(registrant, lease_ms);
+    if (registrant_id(registrant) == 0) {
+        return;
+    }
+    registrant->known_connection = registrant->connection_number;
+    if (registrant->config.callbacks.on_renewed) {
+        registrant->config.callbacks.on_renewed(registrant->config.argument,
+                                                registrant->own.renewed_ms, is_new_connection);
+    }
 }
