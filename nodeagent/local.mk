@@ -52,8 +52,19 @@ nodeagent_libregistrant_a_SOURCES = \
 	%D%/registrant_renewal.c
 LINK_REGISTRANT = nodeagent/libregistrant.a $(LINK_ATTESTER)
 
+# Launch: the coordinator's orders, carried out.
+noinst_LIBRARIES += nodeagent/libvms.a
+nodeagent_libvms_a_SOURCES = \
+	%D%/image_fetch.c %D%/image_fetch.h \
+	%D%/vm_launch.c \
+	%D%/vm_record.c %D%/vm_record.h \
+	%D%/vms.c %D%/vms.h \
+	%D%/vms_internal.h
+LINK_VMS = nodeagent/libvms.a nodeagent/libvm.a nodeagent/launcher/liblauncher.a lib/image/libimage.a $(LINK_REGISTRANT) \
+	$(JANSSON_LIBS)
+
 sbin_PROGRAMS += nodeagent/nodeagent
 nodeagent_nodeagent_SOURCES = %D%/main.c
 nodeagent_nodeagent_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
-nodeagent_nodeagent_LDADD = $(LINK_REGISTRANT)
+nodeagent_nodeagent_LDADD = $(LINK_VMS)
 dist_man_MANS += docs/man/nodeagent.8 docs/man/nodeagent.conf.5

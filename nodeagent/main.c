@@ -1,6 +1,8 @@
 /* nodeagent: the agent of a compute node. docs/man/nodeagent.8 */
 #include "nodeagent/config.h"
+#include "nodeagent/launcher_client.h"
 #include "nodeagent/registrant.h"
+#include "nodeagent/vms.h"
 
 #include "lib/attest/tpm_structures.h"
 #include "lib/base/text.h"
@@ -33,6 +35,7 @@ enum {
 };
 #define CONFIG_PATH "/etc/tccp/nodeagent.conf"
 #define MEMORY_NAME "perimeter-memory"
+#define VMS_NAME "vms"
 
 const char *argp_program_version = "nodeagent " PACKAGE_VERSION;
 
@@ -127,6 +130,8 @@ struct program {
     uv_loop_t *loop;
     struct host *host;
     struct registrant *registrant;
+    int launcher_fd; /* -1: not started by a launcher */
+    struct vms *vms; /* NULL with --try */
     struct signals *signals;
     struct timer *watchdog, *stop; /* to end: agents are not stopped from inside their callbacks */
     enum exit_code exit_code;
@@ -137,6 +142,7 @@ static void program_stop(void *argument)
     struct program *program = argument;
 
     notify_stopping();
+    vms_close(TAKE(program->vms));
     if (program->registrant) {
         registrant_stop(program->registrant);
     }
@@ -167,6 +173,9 @@ static void on_registered(void *argument, uint64_t registration_id, const char *
     struct program *program = argument;
 
     notify_status("registered as %s, registration %llu", name, (unsigned long long)registration_id);
+    if (program->vms) {
+        vms_registered(program->vms);
+    }
     if (program->options->try_once) {
         (void)printf("registered: node %s, registration %llu\n", name,
                      (unsigned long long)registration_id);
@@ -205,6 +214,47 @@ static void on_failure(void *argument, enum status reason, const char *detail, b
         (void)fprintf(stderr, "nodeagent: no coordinator can be reached: %s\n", detail);
         program_end(program, EXIT_NOT_READY);
     }
+}
+
+static void on_renewed(void *argument, uint64_t renewed_ms, bool is_new_connection)
+{
+    struct program *program = argument;
+
+    if (program->vms) {
+        vms_renewed(program->vms, renewed_ms, is_new_connection);
+    }
+}
+
+static void on_vm_message(void *argument, Tccp__NodeMessageKind kind, struct view payload)
+{
+    struct program *program = argument;
+
+    if (program->vms) {
+        vms_message(program->vms, kind, payload);
+    }
+}
+
+/* --- what VMs need of the registrant --- */
+
+static enum status vms_identity(void *argument, struct registrant_identity *ret_identity)
+{
+    const struct program *program = argument;
+
+    return program->registrant ? registrant_identity(program->registrant, ret_identity)
+                               : STATUS_NOT_READY;
+}
+
+static enum status vms_send(void *argument, Tccp__NodeMessageKind kind, struct view payload)
+{
+    struct program *program = argument;
+
+    return program->registrant ? registrant_send_vm(program->registrant, kind, payload)
+                               : STATUS_NOT_READY;
+}
+
+static void on_launcher_lost(void *argument)
+{
+    program_end(argument, EXIT_FAILED);
 }
 
 static void on_signal(void *argument, int signal_number)
@@ -247,10 +297,30 @@ static enum status registrant_begin(struct program *program)
             .memory_path = memory_path,
             .attempt_max =
                 program->options->try_once ? TRY_ROUNDS * (unsigned)config->coordinator_count : 0,
-            .callbacks = {on_registered, on_registration_lost, on_refused, on_failure},
+            .callbacks = {on_registered, on_registration_lost, on_refused, on_failure, on_renewed,
+                          on_vm_message},
             .argument = program,
         },
         &program->registrant);
+}
+
+static enum status vms_begin(struct program *program)
+{
+    char folder[PATH_MAX];
+
+    if (program->options->try_once) {
+        return STATUS_OK;
+    }
+    (void)snprintf(folder, sizeof folder, "%s/" VMS_NAME, program->config->state_directory);
+    return vms_open(
+        &(struct vms_config){
+            .loop = program->loop,
+            .launcher_fd = program->launcher_fd,
+            .folder = folder,
+            .callbacks = {vms_identity, vms_send, on_launcher_lost},
+            .argument = program,
+        },
+        &program->vms);
 }
 
 static enum exit_code program_start(struct program *program)
@@ -272,6 +342,9 @@ static enum exit_code program_start(struct program *program)
     }
     status = timers_start(program);
     if (status == STATUS_OK) {
+        status = vms_begin(program);
+    }
+    if (status == STATUS_OK) {
         status = registrant_begin(program);
     }
     if (status == STATUS_MALFORMED) {
@@ -282,10 +355,14 @@ static enum exit_code program_start(struct program *program)
     return status == STATUS_OK ? EXIT_DONE : complain(status_text(status));
 }
 
-static enum exit_code program_run(const struct options *options, const struct config *config)
+static enum exit_code program_run(const struct options *options, const struct config *config,
+                                  int launcher_fd)
 {
-    struct program program = {
-        .options = options, .config = config, .loop = uv_default_loop(), .exit_code = EXIT_DONE};
+    struct program program = {.options = options,
+                              .config = config,
+                              .loop = uv_default_loop(),
+                              .launcher_fd = launcher_fd,
+                              .exit_code = EXIT_DONE};
     enum exit_code started = program_start(&program);
 
     if (started != EXIT_DONE) {
@@ -313,6 +390,7 @@ int main(int argc, char **argv)
     struct options options = {.config_path = CONFIG_PATH};
     OWN(config) struct config config = {0};
     char error[CONFIG_ERROR_SIZE] = "", harden_error[DAEMON_ERROR_SIZE] = "";
+    int launcher_fd = -1;
     bool is_locked;
 
     argp_err_exit_status = EXIT_USAGE;
@@ -326,11 +404,16 @@ int main(int argc, char **argv)
     if (options.show_identity) {
         return identity_show(config.tcti);
     }
-    if (daemon_harden(&(struct daemon_hardening){.secret_heap_size = SECRET_HEAP_SIZE,
+    if (launcher_client_inherited(&launcher_fd) != STATUS_OK) {
+        launcher_fd = -1;
+    }
+    if (daemon_harden(&(struct daemon_hardening){.keep_fds = &launcher_fd,
+                                                 .keep_fd_count = launcher_fd >= 0 ? 1 : 0,
+                                                 .secret_heap_size = SECRET_HEAP_SIZE,
                                                  .must_lock_memory = !config.development},
                       &is_locked, harden_error) != STATUS_OK) {
         return complain(harden_error);
     }
     daemon_log_start(config.log_level);
-    return program_run(&options, &config);
+    return program_run(&options, &config, launcher_fd);
 }

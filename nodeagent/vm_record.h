@@ -1,0 +1,108 @@
+/*
+ * PURE. What the agent knows of one VM on this node, and what it does when the coordinator or the
+ * launcher says something about it (docs/PROTOCOL.md, sections 4 and 5).
+ *
+ *     FETCHING -> STARTING -> ATTACHING -> PREPARED <--refused-- GRANTING -> RUNNING
+ *     (image,      (QEMU)      (disk)      (waits for ---grant-->             | ^
+ *      overlay)                             a grant)  <-------- grant ---------+-+
+ *        `-----------`------------`------------`------------`-------- end --> ENDING -> OVER
+ *
+ * A VM that an earlier agent started begins as PREPARED: it runs, or is stopped, but this agent has
+ * no grant for it yet. OVER is kept until the next registration, so that its end can be told again.
+ */
+#ifndef TCCP_NODEAGENT_VM_RECORD_H
+#define TCCP_NODEAGENT_VM_RECORD_H
+
+#include "lib/base/sha256.h"
+#include "lib/protocol/launch_order.h"
+
+enum record_state {
+    RECORD_FETCHING,  /* its image is copied and its overlay made */
+    RECORD_STARTING,  /* the launcher starts QEMU */
+    RECORD_ATTACHING, /* QEMU gets its disk */
+    RECORD_PREPARED,  /* waits for a grant */
+    RECORD_GRANTING,  /* the launcher gets the grant, then QEMU is told to go on */
+    RECORD_RUNNING,
+    RECORD_ENDING, /* what is left of it is taken down */
+    RECORD_OVER,   /* nothing is left */
+    RECORD_STATE_COUNT
+};
+const char *record_state_name(enum record_state state);
+
+enum record_step {
+    RECORD_FETCHED,
+    RECORD_STARTED,
+    RECORD_ATTACHED,
+    RECORD_GRANTED, /* a grant goes to the launcher */
+    RECORD_REFUSED, /* the launcher does not take it */
+    RECORD_RESUMED, /* the guest runs */
+    RECORD_END,     /* by a command, a failure or by itself */
+    RECORD_GONE,    /* nothing is left of it, here and at the launcher */
+    RECORD_STEP_COUNT
+};
+
+/* What the coordinator is told at the end. */
+enum record_outcome {
+    RECORD_NO_OUTCOME, /* nothing: it is not asked about it any more */
+    RECORD_ENDED,      /* the guest shut down, or was stopped as asked */
+    RECORD_FAILED,
+    RECORD_DESTROYED,
+};
+
+enum { RECORD_DETAIL_SIZE = 160 }; /* characters, with the NUL: as much as the coordinator keeps */
+
+struct vm_record {
+    struct digest vm;
+    enum record_state state;
+    uint64_t generation;   /* the highest seen in an order or a grant */
+    uint64_t registration; /* of the last order or grant; 0: an earlier agent's */
+    bool has_run;          /* its guest ran, under this agent or an earlier one */
+    bool was_shut_down;    /* QEMU said that the guest asked for its end */
+    enum record_outcome outcome;
+    char detail[RECORD_DETAIL_SIZE];
+};
+
+/* Begins at an order; or with what the launcher holds when an agent starts. */
+struct vm_record record_new(const struct digest *vm, uint64_t generation, uint64_t registration);
+struct vm_record record_adopted(const struct digest *vm, uint64_t generation);
+
+/* False, and nothing happens, where the step is not one of that state's. */
+bool record_move(struct vm_record *record, enum record_step step);
+/* RECORD_END with an outcome. The first one counts. */
+PRINTF_LIKE(3, 4)
+bool record_end(struct vm_record *record, enum record_outcome outcome, const char *format, ...);
+
+/* What to do with an order that was checked and is for this node. record: NULL when there is none.
+ */
+enum order_answer {
+    ORDER_BEGIN,       /* start it; what is there is over */
+    ORDER_TAKE,        /* it is here: take the key for its proof, and answer again */
+    ORDER_REPORT,      /* say again how it ended */
+    ORDER_WAIT,        /* it is just being taken down */
+    ORDER_REPLACE,     /* take down the copy of an older generation; the order comes again */
+    ORDER_MISSING,     /* there is nothing to readopt */
+    ORDER_STALE,       /* of an older generation */
+    ORDER_UNSUPPORTED, /* migration */
+};
+enum order_answer record_take_order(const struct vm_record *record, enum order_purpose purpose,
+                                    uint64_t generation);
+
+enum grant_answer {
+    GRANT_IGNORE,
+    GRANT_KEEP, /* until it is prepared */
+    GRANT_APPLY,
+};
+enum grant_answer record_take_grant(const struct vm_record *record, uint64_t generation);
+
+enum command_answer {
+    COMMAND_IGNORE, /* of an older generation, or it is under way */
+    COMMAND_END,
+    COMMAND_REPORT, /* nothing is here: say so */
+};
+enum command_answer record_take_command(const struct vm_record *record, uint64_t generation);
+
+/* Whether a new registration has it in its inventory: it ran, and is here. Whatever was only being
+ * started for another registration is to be taken down instead. */
+bool record_survives(const struct vm_record *record);
+
+#endif
