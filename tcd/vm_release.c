@@ -65,6 +65,16 @@ static enum status make_order(const struct release *release, const struct vm *vm
     return status;
 }
 
+/* H(order) is over the document alone (docs/PROTOCOL.md, section 10). */
+static enum status order_digest(struct view order, struct digest *ret_digest)
+{
+    OWN(signed_message) struct signed_message message = {0};
+
+    TRY(signed_message_parse(SIGNED_LAUNCH_ORDER, order, &message, NULL));
+    *ret_digest = sha256(bytes_view(&message.document));
+    return STATUS_OK;
+}
+
 static enum status send_order(const struct release *release, const struct ticket *ticket)
 {
     struct vm_orders *orders = release->orders;
@@ -78,7 +88,7 @@ static enum status send_order(const struct release *release, const struct ticket
         return STATUS_CONFLICT;
     }
     TRY(make_order(release, vm, node, ticket, &order));
-    state->order = sha256(bytes_view(&order));
+    TRY(order_digest(bytes_view(&order), &state->order));
     memcpy(state->nonce, ticket->secret.nonce.data, VM_NONCE_SIZE);
     state->released = true;
     state->sent_ms = orders->now_ms;
