@@ -14,6 +14,7 @@
 #   perimeter_sign                   signs it with two of three keys, and makes the bundle
 #   perimeter_host KIND NAME         a TPM for a host, and its identity
 #   perimeter_start NAME             starts the program of a host
+#   perimeter_launcher NAME          has a node run VMs: its agent is started by a launcher, which needs root
 #   perimeter_bootstrap              makes the first member found the cluster
 #   perimeter_ctl ARGUMENTS...       tccpctl as the operator
 #   perimeter_local NAME ARGUMENTS...   tccpctl over that member's local socket
@@ -180,11 +181,28 @@ perimeter_stranger()
     perimeter_host node stranger && perimeter_configure_node stranger
 }
 
+perimeter_launcher()
+{
+    local name=$1
+
+    cat >"$perimeter/$name/launcher.conf" <<END
+perimeter = "$(cat "$perimeter/id")"
+agent = {"$(realpath "$programs")/nodeagent/nodeagent", "--config=$perimeter/$name/nodeagent.conf"}
+agent-user = "root"
+accelerator = "${perimeter_accelerator:-auto}"
+vm-uid-first = ${perimeter_vm_uid:-740000}
+memory-mib-max = ${perimeter_vm_memory_mib:-512}
+log-level = "${perimeter_log_level:-info}"
+END
+}
+
 perimeter_start()
 {
     local name=$1
 
-    if [ -f "$perimeter/$name/tcd.conf" ]; then
+    if [ -f "$perimeter/$name/launcher.conf" ]; then
+        process_start "$name" "$programs/nodeagent/launcher/tccp-launcher" --config="$perimeter/$name/launcher.conf"
+    elif [ -f "$perimeter/$name/tcd.conf" ]; then
         process_start "$name" "$programs/tcd/tcd" --config="$perimeter/$name/tcd.conf"
     else
         process_start "$name" "$programs/nodeagent/nodeagent" --config="$perimeter/$name/nodeagent.conf"

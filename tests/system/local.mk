@@ -37,3 +37,10 @@ TESTS += %D%/cli_image.bats
 EXTRA_DIST += %D%/cli_image.bats
 tests_system_test_vm_migration_SOURCES = tests/system/test_vm_migration.c
 tests_system_test_vm_migration_LDADD = tests/support/libnodeworld.a $(LINK_VM) $(LINK_TEST)
+
+# Launch through all of it: tcd, launcher, agent, QEMU; and the customer who asks.
+check_PROGRAMS += tests/support/vm_customer
+tests_support_vm_customer_SOURCES = tests/support/vm_customer.c
+tests_support_vm_customer_LDADD = $(LINK_CLI)
+TESTS += %D%/launch.bats
+EXTRA_DIST += %D%/launch.bats

@@ -1,0 +1,158 @@
+#!/usr/bin/env bats
+# A VM from a customer's request to its end, through all programs: one member, one node with a launcher, real QEMU.
+# The tests of this file build on each other: one perimeter, and one VM, live through all of them.
+
+load_support() {
+    bats_require_minimum_version 1.5.0
+    # shellcheck source=tests/system/support.bash
+    . "$TOP_SRCDIR/tests/system/support.bash"
+    # Longer than a test needs, so that a busy machine loses no lease.
+    perimeter_lease=20s
+    perimeter_accelerator=tcg
+}
+
+setup_file() {
+    load_support
+    [ "$(id -u)" = 0 ] || return 0
+    "$TOP_SRCDIR/guest/build-guest" "$TOP_BUILDDIR/guest/demo" >&2
+    perimeter_begin
+    perimeter_make 1 2
+    perimeter_launcher n1
+    perimeter_start tc1
+    perimeter_bootstrap
+    perimeter_enroll
+    perimeter_start n1
+    perimeter_step perimeter_tool user new carol --no-passphrase --out "$perimeter/carol.key"
+    perimeter_step perimeter_ctl user add carol --role customer --public-key "$perimeter/carol.key.pub"
+    mapfile -t address < <(perimeter_addresses)
+    perimeter_step perimeter_tool user enroll --wait "${address[@]}" --perimeter "$(cat "$perimeter/id")" \
+        --identity "$perimeter/carol.key"
+    # In the launcher's reach, and the agent's.
+    perimeter_step perimeter_tool image seal "$TOP_BUILDDIR/guest/demo/disk.raw" --out "$perimeter/image" \
+        --kernel "$TOP_BUILDDIR/guest/demo/kernel" --initrd "$TOP_BUILDDIR/guest/demo/initrd" \
+        --append "$(cat "$TOP_BUILDDIR/guest/demo/cmdline")" --memory 96M --vcpu 1 \
+        --perimeter "$(cat "$perimeter/id")" --identity "$perimeter/carol.key"
+    eventually 20 tc1 n1 -- perimeter_logged n1 registered
+}
+
+teardown_file() {
+    load_support
+    [ ! -f "$perimeter_place" ] || perimeter_finish
+}
+
+setup() {
+    load_support
+    [ "$(id -u)" = 0 ] || skip "the launcher needs root"
+}
+
+customer() {
+    env "HOME=$perimeter" "$TOP_BUILDDIR/tests/support/vm_customer" \
+        "127.0.0.1:$(perimeter_port tc1 3)" "$(cat "$perimeter/id")" "$perimeter/carol.key" "$@"
+}
+
+vm_is() {
+    [[ $(customer state "$1") == "$2"* ]]
+}
+
+# Children of the launcher by the name of their program.
+children() {
+    pgrep -P "$(process_pid n1)" -x "$1" || true
+}
+
+qemu_count() {
+    [ "$(children qemu-system-x86 | grep -c .)" = "$1" ]
+}
+
+# The last number that the guest counted to: its own memory says so, which only root may read.
+guest_count() {
+    local pid fd
+
+    pid=$(children qemu-system-x86 | head -n 1)
+    [ -n "$pid" ] || return 1
+    for fd in /proc/"$pid"/fd/*; do
+        if [[ $(readlink "$fd") == /memfd:* ]] && [ "$(stat -Lc %s "$fd")" = $((96 << 20)) ]; then
+            grep -aoE 'count [0-9]+' "$fd" | sort -k2n | tail -n 1 | cut -d' ' -f2
+            return 0
+        fi
+    done
+    return 1
+}
+
+counts_above() {
+    local count
+
+    count=$(guest_count) && [ -n "$count" ] && [ "$count" -gt "$1" ]
+}
+
+@test "an image with one wrong byte is refused, and nothing is left of its start" {
+    local disk
+
+    cp -r "$perimeter/image" "$perimeter/wrong"
+    disk=$(perimeter_tool image inspect "$perimeter/image" -o json | jq -r .disk)
+    printf x | dd of="$perimeter/wrong/$disk" bs=1 seek=100000 conv=notrunc status=none
+    customer launch "$perimeter/image" wrong "$perimeter/wrong"
+    eventually 20 tc1 n1 -- vm_is wrong lost
+    [[ $(customer state wrong) == *image-digest* ]]
+    qemu_count 0
+    [ -z "$(ls -A "$perimeter/n1/state/vms")" ]
+    # No descriptor of it either.
+    refute grep -q deleted <<<"$(readlink /proc/"$(children nodeagent)"/fd/* | grep "$perimeter")"
+}
+
+@test "a location that is no folder is refused with the reason" {
+    customer launch "$perimeter/image" nowhere "https://example.org/"
+    eventually 20 tc1 n1 -- vm_is nowhere lost
+    [[ $(customer state nowhere) == *location* ]]
+}
+
+@test "a VM is launched, its guest counts, and the proof verifies" {
+    customer launch "$perimeter/image" web "file://$perimeter/image" >"$perimeter/web.id"
+    eventually 30 tc1 n1 -- vm_is web running
+    [ "$(customer proof "$perimeter/image" "$(cat "$perimeter/web.id")")" = "proved 1" ]
+    eventually 60 tc1 n1 -- counts_above 0
+    counted=$(guest_count)
+    eventually 20 tc1 n1 -- counts_above "$counted"
+    # What was made on the way has no name.
+    [ -z "$(ls -A "$perimeter/n1/state/vms")" ]
+}
+
+@test "a killed agent's VM runs on, is found again, and is not doubled" {
+    qemu=$(children qemu-system-x86)
+    agent=$(children nodeagent)
+    generation=$(customer state web | cut -d' ' -f2)
+    counted=$(guest_count)
+    kill -KILL "$agent"
+    readopted() {
+        read -r state now _ <<<"$(customer state web)"
+        [ "$state" = running ] && [ "$now" -gt "$generation" ]
+    }
+    eventually 30 tc1 n1 -- readopted
+    granted() {
+        [ "$(grep -c '"\?vm-runs' "$run/n1.log")" -ge 2 ]
+    }
+    eventually 20 tc1 n1 -- granted
+    [ "$(children nodeagent)" != "$agent" ]
+    [ "$(children qemu-system-x86)" = "$qemu" ]
+    eventually 20 tc1 n1 -- counts_above "$counted"
+}
+
+@test "a VM is stopped as its customer asks" {
+    customer stop "$(cat "$perimeter/web.id")"
+    eventually 20 tc1 n1 -- vm_is web stopped
+    qemu_count 0
+}
+
+@test "a node whose agent no launcher started says that it runs no VMs" {
+    process_end n1
+    perimeter_start n2
+    eventually 20 tc1 n2 -- perimeter_logged n2 registered
+    perimeter_logged n2 no-launcher
+    eventually 40 tc1 n2 -- node_is_lost n1
+    customer launch "$perimeter/image" none "$perimeter/image"
+    eventually 20 tc1 n2 -- vm_is none lost
+    [[ $(customer state none) == *tccp-launcher* ]]
+}
+
+node_is_lost() {
+    [ "$(perimeter_json .state node get "$1")" != live ]
+}
