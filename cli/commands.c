@@ -125,6 +125,29 @@ OPTIONS(image_verify_options) = {
     {"public-key", 0, "FILE", "of the customer who signed it (the identity's own)"},
     OPTIONS_END,
 };
+#define KEY_FILE_OPTION                                                                            \
+    {                                                                                              \
+        "key-file", 0, "FILE", "the VM's key (vm.key beside the image)"                            \
+    }
+OPTIONS(vm_launch_options) = {
+    {"name", 0, "NAME", "the VM's name among the customer's own"},
+    {"node", 0, "NODE", "on this node; without it the coordinator picks one"},
+    {"policy", 0, "FILE", "the policy, as a file with the words of the options that follow"},
+    {"require", 0, "KEY=VALUE,...", "nodes with one of these values only; may be repeated"},
+    {"on-lost-lease", 0, "ACTION", "pause or stop, when the node lost its lease (pause)"},
+    {"after", 0, "DURATION", "so long after it lost it (5m)"},
+    {"may-migrate", 0, NULL, "the VM may be moved to another node"},
+    {"may-restart", 0, NULL, "it may be started again from its image, after it was lost"},
+    {"may-revert", 0, NULL, "a migration that got lost may go back to the copy that was left"},
+    {"needs-host-profile", 0, NULL, "nodes of the hardened host profile only"},
+    {"location", 0, "URL", "where the node finds the image's files (file://DIR)"},
+    {"validity", 0, "DURATION", "how long the ticket can be used (1d)"},
+    {"again", 0, NULL, "ask for the same launch again, as DIR/NAME.launch has it"},
+    KEY_FILE_OPTION,
+    OPTIONS_END,
+};
+OPTIONS(vm_proof_options) = {KEY_FILE_OPTION, OPTIONS_END};
+OPTIONS(vm_list_options) = {{"all", 'a', NULL, "deleted ones too"}, OPTIONS_END};
 OPTIONS(help_options) = {{"man", 0, NULL, "print the man page"}, OPTIONS_END};
 
 const struct command commands[] = {
@@ -196,6 +219,23 @@ const struct command commands[] = {
      image_inspect},
     {"image", "verify", "DIR", 1, 1, "verify a sealed image's signature and files, offline",
      "Ends with 3 where anything does not hold.", image_verify_options, image_verify},
+    {"vm", "launch", "DIR", 1, 1, "launch a VM from a sealed image",
+     "Verifies the perimeter against the pinned id, seals the VM's key and policy to its endorsed\n"
+     "coordinator, and asks for the launch. With --wait until the VM runs and that was proved;\n"
+     "writes DIR/NAME.launch and DIR/NAME.proof.",
+     vm_launch_options, vm_launch},
+    {"vm", "proof", "get|verify FILE...", 2, ARGUMENT_COUNT_MAX,
+     "get the proof of a launch, or verify proofs offline",
+     "FILE is the NAME.launch or NAME.proof that `vm launch` wrote. `verify` asks nobody, and "
+     "ends\n"
+     "with 3 where anything does not hold.",
+     vm_proof_options, vm_proof},
+    {"vm", "list", "", 0, 0, "list the VMs; a customer sees its own", NULL, vm_list_options,
+     vm_list},
+    {"vm", "get", "NAME|ID", 1, 1, "show one VM", NULL, NULL, vm_get},
+    {"vm", "stop", "NAME|ID", 1, 1, "stop a VM", NULL, NULL, vm_stop},
+    {"vm", "delete", "NAME|ID", 1, 1, "delete a VM that is stopped or lost, for good", NULL, NULL,
+     vm_delete},
     {"status", NULL, "", 0, 0, "show everything at a glance", NULL, NULL, status_run},
     {"config", NULL, "", 0, 0, "show the settings in force", NULL, NULL, config_run},
     {"completion", NULL, "SHELL", 1, 1, "print completion for bash, zsh or fish", NULL, NULL,

@@ -78,6 +78,14 @@ enum exit_code image_seal(struct cli *cli);
 enum exit_code image_inspect(struct cli *cli);
 enum exit_code image_verify(struct cli *cli);
 
+/* A customer's VMs. */
+enum exit_code vm_launch(struct cli *cli);
+enum exit_code vm_proof(struct cli *cli);
+enum exit_code vm_list(struct cli *cli);
+enum exit_code vm_get(struct cli *cli);
+enum exit_code vm_stop(struct cli *cli);
+enum exit_code vm_delete(struct cli *cli);
+
 /* The program itself. */
 enum exit_code help_run(struct cli *cli);
 enum exit_code completion_run(struct cli *cli);

@@ -17,6 +17,7 @@ cli_libcli_a_SOURCES = \
 	%D%/identity.c %D%/identity.h \
 	%D%/image.c \
 	%D%/image_folder.c %D%/image_folder.h \
+	%D%/launch_record.c %D%/launch_record.h \
 	%D%/ledger.c %D%/ledger.h \
 	%D%/node.c \
 	%D%/options.c \
@@ -24,6 +25,7 @@ cli_libcli_a_SOURCES = \
 	%D%/passphrase.c %D%/passphrase.h \
 	%D%/perimeter.c %D%/perimeter.h \
 	%D%/perimeter_online.c \
+	%D%/policy_options.c %D%/policy_options.h \
 	%D%/remember.c %D%/remember.h \
 	%D%/report.c \
 	%D%/session.c %D%/session.h \
@@ -32,7 +34,10 @@ cli_libcli_a_SOURCES = \
 	%D%/size_text.c %D%/size_text.h \
 	%D%/table.c %D%/table.h \
 	%D%/user.c \
-	%D%/value.c %D%/value.h
+	%D%/value.c %D%/value.h \
+	%D%/vm.c %D%/vm.h \
+	%D%/vm_launch.c \
+	%D%/vm_proof.c
 cli_libcli_a_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS)
 cli_tccpctl_SOURCES = %D%/main.c
 cli_tccpctl_LDADD = $(LINK_CLI)

@@ -46,7 +46,8 @@ struct session {
     bool done, timed_out;
     unsigned failures; /* of connections, in a row */
     bool saw_no_leader;
-    char detail[DETAIL_SIZE]; /* of the last failure */
+    char detail[DETAIL_SIZE];   /* of the last failure */
+    enum refusal_code answered; /* the refusal that was the answer */
 
     /* For changes. */
     uint64_t server_session, number;
@@ -60,6 +61,11 @@ const struct cluster_trust *session_trust(const struct session *session)
 const struct identity *session_identity(const struct session *session)
 {
     return &session->identity;
+}
+
+enum refusal_code session_refusal(const struct session *session)
+{
+    return session->answered;
 }
 
 /* --- who is at the other end --- */
@@ -161,6 +167,7 @@ static void answer_failure(struct session *session, const Tccp__Failure *failure
     }
     if (code != REFUSAL_CODE_COUNT) {
         (void)snprintf(refusal.detail, sizeof refusal.detail, "%s", failure->detail);
+        session->answered = code == REFUSAL_UNKNOWN_REQUEST ? REFUSAL_NONE : code;
         finish(session, report_refusal(session->cli, session->what, &refusal));
     } else if (is_reason(failure, "not-leader") || is_reason(failure, "no-quorum")) {
         finish(session,
@@ -270,6 +277,7 @@ static enum exit_code ask(struct session *session, enum session_kind kind,
     session->sent = session->done = session->saw_no_leader = false;
     session->detail[0] = '\0';
     session->answer = NULL;
+    session->answered = REFUSAL_NONE;
     send_question(session);
     while (!session->done) {
         (void)uv_run(&session->loop, UV_RUN_ONCE);

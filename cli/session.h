@@ -38,6 +38,10 @@ static inline void admin_response_cleanup(Tccp__AdminResponse **response)
     tccp__admin_response__free_unpacked(*response, NULL);
 }
 
+/* Why the last question was refused; REFUSAL_NONE where it was not, or where nobody knows whether
+ * it was carried out. */
+enum refusal_code session_refusal(const struct session *session);
+
 /* Opens, asks and closes. *ret_response is of the kind `expected`, or it is reported. */
 enum exit_code ask_once(const struct cli *cli, enum session_kind kind, const char *what,
                         Tccp__AdminRequest *request, Tccp__AdminResponse__KindCase expected,

@@ -127,7 +127,8 @@
     X(REGISTRATION, "registration", "the order or grant is for another registration", "")          \
     X(TOMBSTONE, "tombstone", "this VM was deleted; its ticket cannot be used again",              \
       "seal a new ticket")                                                                         \
-    X(NO_PLACEMENT, "no-placement", "no node satisfies the VM's policy", "")                       \
+    X(NO_PLACEMENT, "no-placement", "no node satisfies the VM's policy",                           \
+      "ask for less in the policy, or again when there is such a node")                            \
     X(LIMIT, "limit", "a limit of the coordinator is reached", "")                                 \
     X(NOT_READY, "not-ready", "the coordinator is not ready", "")                                  \
     /* tickets, images, orders */                                                                  \

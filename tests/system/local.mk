@@ -44,3 +44,5 @@ tests_support_vm_customer_SOURCES = tests/support/vm_customer.c
 tests_support_vm_customer_LDADD = $(LINK_CLI)
 TESTS += %D%/launch.bats
 EXTRA_DIST += %D%/launch.bats
+TESTS += %D%/cli_image.bats %D%/cli_vm.bats
+EXTRA_DIST += %D%/cli_image.bats %D%/cli_vm.bats
