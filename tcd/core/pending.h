@@ -43,9 +43,10 @@ size_t pending_of_vm(const struct registry *registry, const struct vm *vm,
                      struct pending ret_pending[PENDING_COUNT_MAX]);
 
 /*
- * What becomes of a copy that a node says it holds (its inventory, after it registered), whose
- * launcher met `seen_generation` last. Only for a leader in whose term that registration was
- * committed: an older state does not know the newer VMs.
+ * What becomes of a copy that a node says it holds (its inventory), whose launcher met
+ * `seen_generation` last. Only after a command that this leader proposed when it had the inventory
+ * already was committed (the node's registration or renewal with which it came): a leader that was
+ * deposed meanwhile does not know of newer VMs, and would have them destroyed.
  */
 enum copy_fate {
     COPY_OWNED,   /* the node owns it: readopted or run by grant */

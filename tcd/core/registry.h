@@ -131,8 +131,9 @@ bool registry_result(const struct registry *registry, uint64_t session, uint64_t
 /* ---- Snapshots: proto/command.proto, SnapshotRecord ---- */
 
 WARN_UNUSED enum status registry_snapshot(const struct registry *registry, struct bytes *ret_bytes);
-/* Strict: STATUS_MALFORMED for anything that registry_snapshot() would not have written.
- * STATUS_UNSUPPORTED for another format. Revision, digest and frontier are as they were. */
+/* Strict: STATUS_MALFORMED for anything out of bounds, out of order, or that contradicts itself.
+ * STATUS_UNSUPPORTED for another format. Revision, digest and frontier are as they were, and so is
+ * all that follows from the same commands. */
 WARN_UNUSED enum status registry_restore(struct view bytes, struct registry **ret_registry);
 
 #endif

@@ -314,6 +314,22 @@ static void ownership_does_not_go_back_once_the_winner_has_run_on(void **state)
     fixture_stop(&fixture);
 }
 
+static void ownership_goes_to_nobody_else(void **state)
+{
+    struct fixture fixture;
+    struct command command;
+
+    (void)state;
+    start(&fixture);
+    fixture_migrate(&fixture, 1, 1);
+    assert_verdict(do_migration(&fixture, COMMAND_MIGRATION_DONE, 0), REFUSAL_NONE);
+    assert_verdict(lose(&fixture), REFUSAL_NONE);
+    command = fixture_vm_command(&fixture, COMMAND_OWNERSHIP_REVERTED, 1);
+    registry_rest_on_peer(fixture_node(&fixture, 2), &command.rests);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_REGISTRATION);
+    fixture_stop(&fixture);
+}
+
 static void ownership_goes_back_only_where_the_policy_allows_it(void **state)
 {
     struct fixture fixture;
@@ -396,6 +412,7 @@ int main(void)
         cmocka_unit_test(a_new_registration_of_either_side_aborts),
         cmocka_unit_test(ownership_goes_back_when_the_winner_is_lost_before_it_resumed),
         cmocka_unit_test(ownership_does_not_go_back_once_the_winner_has_run_on),
+        cmocka_unit_test(ownership_goes_to_nobody_else),
         cmocka_unit_test(ownership_goes_back_only_where_the_policy_allows_it),
         cmocka_unit_test(a_copy_that_never_was_complete_is_never_run),
         cmocka_unit_test(a_copy_at_a_node_that_registered_anew_may_still_win),

@@ -5,6 +5,7 @@
 #include "tests/support/core_fixture.h"
 #include "tests/support/test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define assert_verdict(call, expected)                                                             \
@@ -205,6 +206,25 @@ static void only_listed_members_join_and_each_time_under_a_new_id(void **state)
     fixture_stop(&fixture);
 }
 
+static void nobody_joins_under_an_expired_manifest(void **state)
+{
+    struct fixture fixture;
+    struct command command;
+
+    (void)state;
+    fixture_start(&fixture, 1);
+    command = fixture_command(&fixture, COMMAND_MANIFEST_EXPIRED);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    command = fixture_command(&fixture, COMMAND_MEMBER_JOINED);
+    command.rests.policy = registry_perimeter(fixture.registry)->member_policy;
+    strcpy(command.member_joined.name.text, "tc-1");
+    command.member_joined.ek_name = fixture_tpm_name(101);
+    command.member_joined.ak_name = fixture_tpm_name(201);
+    command.member_joined.key = fixture_digest("member-key", 1);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_MANIFEST_EXPIRED);
+    fixture_stop(&fixture);
+}
+
 static struct command user_addition(const struct fixture *fixture, const char *name, uint64_t key,
                                     enum user_role role, uint8_t *storage)
 {
@@ -252,6 +272,47 @@ static void names_and_keys_of_users_are_unique(void **state)
     assert_verdict(fixture_do(&fixture, &command), REFUSAL_ALREADY_EXISTS);
     command = user_addition(&fixture, "eve", 1, USER_OPERATOR, storage);
     assert_verdict(fixture_do(&fixture, &command), REFUSAL_ALREADY_EXISTS);
+    fixture_stop(&fixture);
+}
+
+static void users_have_a_limit(void **state)
+{
+    struct fixture fixture;
+    struct command command;
+    uint8_t storage[CORE_KEY_SIZE_MAX];
+    enum refusal_code verdict = REFUSAL_NONE;
+    char name[32];
+    uint64_t count = 2; /* of the manifest */
+
+    (void)state;
+    fixture_start(&fixture, 1);
+    for (; verdict == REFUSAL_NONE && count <= CORE_USER_COUNT_MAX; count++) {
+        (void)snprintf(name, sizeof name, "user-%llu", (unsigned long long)count);
+        command = user_addition(&fixture, name, 10000 + count, USER_CUSTOMER, storage);
+        verdict = fixture_do(&fixture, &command);
+    }
+    assert_verdict(verdict, REFUSAL_LIMIT);
+    assert_int_equal(count, CORE_USER_COUNT_MAX + 1);
+    fixture_stop(&fixture);
+}
+
+static void successions_have_a_limit(void **state)
+{
+    struct fixture fixture = {.registry = registry_new()};
+    struct command command = fixture_command(&fixture, COMMAND_PERIMETER_ADOPTED);
+    enum refusal_code verdict = REFUSAL_NONE;
+    OWN(bytes) struct bytes root = fixture_root(0);
+
+    (void)state;
+    command.perimeter_adopted.root = bytes_view(&root);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    for (uint64_t number = 1; number <= CORE_SUCCESSION_COUNT_MAX + 1; number++) {
+        OWN(bytes) struct bytes document = fixture_succession_document(number);
+
+        assert_verdict(verdict, REFUSAL_NONE);
+        verdict = apply_documents(&fixture, COMMAND_SUCCESSION_APPLIED, &document, NULL, NULL);
+    }
+    assert_verdict(verdict, REFUSAL_LIMIT);
     fixture_stop(&fixture);
 }
 
@@ -312,6 +373,28 @@ static void a_request_is_executed_once(void **state)
     assert_true(fixture.outcome.repeated);
     assert_int_equal(fixture.outcome.leaf_index, leaf_index);
     assert_int_equal(registry_audit(fixture.registry)->size, size);
+    fixture_stop(&fixture);
+}
+
+static void a_stored_result_is_found_without_asking_again(void **state)
+{
+    struct fixture fixture;
+    struct command command;
+    struct outcome outcome;
+    uint64_t session;
+
+    (void)state;
+    fixture_start(&fixture, 1);
+    session = open_session(&fixture, FIXTURE_OPERATOR);
+    assert_false(registry_result(fixture.registry, session, 1, &outcome));
+    command = note(&fixture, session, 1);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    assert_true(registry_result(fixture.registry, session, 1, &outcome));
+    assert_true(outcome.repeated);
+    assert_int_equal(outcome.leaf_index, fixture.outcome.leaf_index);
+    assert_false(registry_result(fixture.registry, session, 0, &outcome));
+    assert_false(registry_result(fixture.registry, session, 2, &outcome));
+    assert_false(registry_result(fixture.registry, session + 1, 1, &outcome));
     fixture_stop(&fixture);
 }
 
@@ -558,10 +641,14 @@ int main(void)
         cmocka_unit_test(a_second_seed_for_an_epoch_is_refused),
         cmocka_unit_test(a_succession_comes_with_all_that_is_in_force),
         cmocka_unit_test(only_listed_members_join_and_each_time_under_a_new_id),
+        cmocka_unit_test(nobody_joins_under_an_expired_manifest),
         cmocka_unit_test(only_operators_add_users),
+        cmocka_unit_test(users_have_a_limit),
+        cmocka_unit_test(successions_have_a_limit),
         cmocka_unit_test(names_and_keys_of_users_are_unique),
         cmocka_unit_test(users_of_the_manifest_go_only_with_it),
         cmocka_unit_test(a_request_is_executed_once),
+        cmocka_unit_test(a_stored_result_is_found_without_asking_again),
         cmocka_unit_test(a_number_used_for_something_else_is_unknown),
         cmocka_unit_test(an_evicted_request_is_unknown_not_executed_again),
         cmocka_unit_test(numbers_may_come_in_any_order_within_the_window),

@@ -390,9 +390,99 @@ static bool odd_slots(Tccp__Log__SnapshotRecord *record)
     return true;
 }
 
+static bool is_perimeter(const Tccp__Log__SnapshotRecord *record)
+{
+    return record->kind_case == TCCP__LOG__SNAPSHOT_RECORD__KIND_PERIMETER;
+}
+
+static bool another_root(Tccp__Log__SnapshotRecord *record)
+{
+    if (!is_perimeter(record)) {
+        return false;
+    }
+    record->perimeter->root.data[0] ^= 1;
+    return true;
+}
+
+static bool no_root(Tccp__Log__SnapshotRecord *record)
+{
+    if (!is_perimeter(record)) {
+        return false;
+    }
+    record->perimeter->root.len = 0;
+    return true;
+}
+
+static bool endorsement_without_manifest(Tccp__Log__SnapshotRecord *record)
+{
+    if (!is_perimeter(record)) {
+        return false;
+    }
+    record->perimeter->manifest.len = 0;
+    return true;
+}
+
+static bool succession_from_nowhere(Tccp__Log__SnapshotRecord *record)
+{
+    struct bytes document;
+
+    if (!is_perimeter(record)) {
+        return false;
+    }
+    document = fixture_succession_document(2);
+    record->perimeter->successions = calloc(1, sizeof(ProtobufCBinaryData));
+    record->perimeter->successions[0] =
+        (ProtobufCBinaryData){.len = document.size, .data = document.data};
+    record->perimeter->n_successions = 1;
+    return true;
+}
+
+static bool key_too_large(Tccp__Log__SnapshotRecord *record)
+{
+    if (record->kind_case != TCCP__LOG__SNAPSHOT_RECORD__KIND_NODE ||
+        record->node->registration == 0) {
+        return false;
+    }
+    free(record->node->tk_sign.data);
+    record->node->tk_sign.data = calloc(1, CORE_KEY_SIZE_MAX + 1);
+    record->node->tk_sign.len = CORE_KEY_SIZE_MAX + 1;
+    return true;
+}
+
+static bool results_out_of_order(Tccp__Log__SnapshotRecord *record)
+{
+    Tccp__Log__ResultRecord *first;
+
+    if (record->kind_case != TCCP__LOG__SNAPSHOT_RECORD__KIND_SESSION) {
+        return false;
+    }
+    first = record->session->results[0];
+    record->session->results[0] = record->session->results[1];
+    record->session->results[1] = first;
+    return true;
+}
+
+static bool request_too_large(Tccp__Log__SnapshotRecord *record)
+{
+    if (!is_vm(record, TCCP__LOG__VM_STATE__VM_STATE_RUNNING)) {
+        return false;
+    }
+    free(record->vm->request.data);
+    record->vm->request.data = calloc(1, LAUNCH_REQUEST_SIZE_MAX + 1);
+    record->vm->request.len = LAUNCH_REQUEST_SIZE_MAX + 1;
+    return true;
+}
+
 static void inconsistent_records_are_malformed(void **state)
 {
     static bool (*const changes[])(Tccp__Log__SnapshotRecord *) = {
+        another_root,
+        no_root,
+        endorsement_without_manifest,
+        succession_from_nowhere,
+        key_too_large,
+        results_out_of_order,
+        request_too_large,
         fewer_peaks,
         owner_nowhere,
         migrating_without_migration,

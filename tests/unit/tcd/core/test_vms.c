@@ -199,6 +199,24 @@ static void a_vm_is_created_once(void **state)
     fixture_stop(&fixture);
 }
 
+static void vms_have_a_limit(void **state)
+{
+    struct fixture fixture;
+    struct command command;
+    struct outcome outcome;
+
+    (void)state;
+    start(&fixture);
+    command = fixture_launch(&fixture, 0, 0);
+    for (unsigned vm = 0; vm <= CORE_VM_COUNT_MAX; vm++) {
+        enum refusal_code expected = vm < CORE_VM_COUNT_MAX ? REFUSAL_NONE : REFUSAL_LIMIT;
+
+        command.launch_authorized.vm = fixture_digest("vm", vm);
+        assert_int_equal(registry_apply(fixture.registry, &command, &outcome), expected);
+    }
+    fixture_stop(&fixture);
+}
+
 static void the_ticket_of_a_deleted_vm_is_worthless(void **state)
 {
     struct fixture fixture;
@@ -498,6 +516,7 @@ int main(void)
         cmocka_unit_test(the_vms_own_policy_decides_too),
         cmocka_unit_test(a_cordoned_node_gets_no_new_vms_but_keeps_its_own),
         cmocka_unit_test(a_vm_is_created_once),
+        cmocka_unit_test(vms_have_a_limit),
         cmocka_unit_test(the_ticket_of_a_deleted_vm_is_worthless),
         cmocka_unit_test(customers_act_on_their_own_vms_only),
         cmocka_unit_test(reports_of_another_registration_are_refused),
