@@ -25,6 +25,7 @@ nodeagent_launcher_tccp_launcher_SOURCES = \
 	%D%/launcher/confinement.c %D%/launcher/confinement.h \
 	%D%/launcher/main.c
 nodeagent_launcher_tccp_launcher_LDADD = $(LINK_LAUNCHER_PROGRAM) $(SECCOMP_LIBS)
+dist_man_MANS += docs/man/tccp-launcher.8 docs/man/tccp-launcher.conf.5
 
 # The VM side of a node, without any protocol of the coordinator's: QMP, QEMU, images, migration.
 noinst_LIBRARIES += nodeagent/libvm.a

@@ -114,3 +114,22 @@ void qemu_command_free(struct qemu_command *command)
     }
     *command = (struct qemu_command){0};
 }
+
+struct digest vm_shape_digest(const struct vm_shape *shape)
+{
+    /* Whoever changes what a guest sees (above, or in vm_attach_disk()) changes this, too. */
+    static const char devices[] = QEMU_MACHINE " virtio-rng-pci@4 virtio-blk-pci@5 isa-serial";
+    uint8_t numbers[6];
+    struct view parts[3];
+
+    for (unsigned i = 0; i < 4; i++) {
+        numbers[i] = (uint8_t)(shape->memory_mib >> (24 - 8 * i));
+    }
+    numbers[4] = (uint8_t)(shape->vcpus >> 8);
+    numbers[5] = (uint8_t)shape->vcpus;
+    parts[0] = VIEW_OF_ARRAY(devices);
+    parts[1] = VIEW_OF_ARRAY(numbers);
+    /* The only part of variable size comes last. */
+    parts[2] = shape->command_line;
+    return sha256_list(parts, ARRAY_SIZE(parts));
+}

@@ -37,4 +37,11 @@ WARN_UNUSED enum status qemu_command_build(const char *program, enum accelerator
 void qemu_command_free(struct qemu_command *command);
 DEFINE_OWN_VALUE(qemu_command, qemu_command_free)
 
+/*
+ * SHA-256 of the machine that a guest sees, the same at both ends of a migration: machine type,
+ * memory, CPUs, the devices that are always there, and the kernel's command line. Kernel, initrd
+ * and disk are measured by themselves.
+ */
+struct digest vm_shape_digest(const struct vm_shape *shape);
+
 #endif

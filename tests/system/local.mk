@@ -13,13 +13,16 @@ tests_support_request_SOURCES = tests/support/request.c
 tests_support_request_LDADD = $(LINK_PERIMETERTEST)
 # A real launcher and real QEMU; the test plays agent and coordinator.
 check_LIBRARIES += tests/support/libnodeworld.a
-tests_support_libnodeworld_a_SOURCES = tests/support/node_world.c tests/support/node_world.h
+tests_support_libnodeworld_a_SOURCES = \
+	tests/support/node_pair.c tests/support/node_pair.h \
+	tests/support/node_world.c tests/support/node_world.h
 check_PROGRAMS += tests/support/agent_stub tests/support/launcher_plain
 tests_support_agent_stub_SOURCES = tests/support/agent_stub.c
 tests_support_agent_stub_LDADD = $(LINK_VM)
 tests_support_launcher_plain_SOURCES = tests/support/launcher_plain.c
 tests_support_launcher_plain_LDADD = $(LINK_LAUNCHER)
-SYSTEM_VM = tests/system/test_launcher tests/system/test_vm_fence tests/system/test_vm_launch tests/system/test_vm_migration
+SYSTEM_VM = tests/system/test_launcher tests/system/test_vm_fence tests/system/test_vm_launch \
+	tests/system/test_vm_migration tests/system/test_vm_migration_faults
 check_PROGRAMS += $(SYSTEM_VM)
 TESTS += $(SYSTEM_VM)
 tests_system_test_vm_fence_SOURCES = tests/system/test_vm_fence.c
@@ -46,3 +49,5 @@ TESTS += %D%/launch.bats
 EXTRA_DIST += %D%/launch.bats
 TESTS += %D%/cli_image.bats %D%/cli_vm.bats
 EXTRA_DIST += %D%/cli_image.bats %D%/cli_vm.bats
+tests_system_test_vm_migration_faults_SOURCES = tests/system/test_vm_migration_faults.c
+tests_system_test_vm_migration_faults_LDADD = tests/support/libnodeworld.a $(LINK_VM) $(LINK_TEST)

@@ -62,6 +62,32 @@ static void a_guest_command_line_is_one_argument_whatever_it_says(void **state)
     assert_true(has(&command, "-append", "a b -sandbox off,\"x\" -mon y"));
 }
 
+static void every_difference_that_a_guest_sees_shows_in_the_digest_of_its_shape(void **state)
+{
+    const struct vm_shape shape = {
+        .memory_mib = 64, .vcpus = 2, .has_kernel = true, .command_line = view_string("quiet")};
+    const struct digest digest = vm_shape_digest(&shape);
+    struct vm_shape other = shape;
+    struct digest seen;
+
+    (void)state;
+    /* Not on which side of a migration it is. */
+    other.is_incoming = true;
+    seen = vm_shape_digest(&other);
+    assert_true(digest_equal(&seen, &digest));
+    other.memory_mib = 65;
+    seen = vm_shape_digest(&other);
+    assert_false(digest_equal(&seen, &digest));
+    other = shape;
+    other.vcpus = 1;
+    seen = vm_shape_digest(&other);
+    assert_false(digest_equal(&seen, &digest));
+    other = shape;
+    other.command_line = view_string("quiet ");
+    seen = vm_shape_digest(&other);
+    assert_false(digest_equal(&seen, &digest));
+}
+
 static void kvm_is_chosen_only_where_everything_speaks_for_it(void **state)
 {
     (void)state;
@@ -140,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_command_confines_qemu_and_stops_its_cpus),
         cmocka_unit_test(a_guest_command_line_is_one_argument_whatever_it_says),
+        cmocka_unit_test(every_difference_that_a_guest_sees_shows_in_the_digest_of_its_shape),
         cmocka_unit_test(kvm_is_chosen_only_where_everything_speaks_for_it),
         cmocka_unit_test(a_guest_seen_to_run_is_seen_however_the_line_is_cut),
         cmocka_unit_test(other_events_and_text_from_a_guest_are_not_a_guest_that_runs),
