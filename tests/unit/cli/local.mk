@@ -2,7 +2,8 @@
 UNIT_CLI = \
 	tests/unit/cli/test_session \
 	tests/unit/cli/test_size_text \
-	tests/unit/cli/test_value
+	tests/unit/cli/test_value \
+	tests/unit/cli/test_vm
 check_PROGRAMS += $(UNIT_CLI)
 TESTS += $(UNIT_CLI)
 
@@ -13,3 +14,5 @@ tests_unit_cli_test_value_SOURCES = %D%/test_value.c
 tests_unit_cli_test_value_LDADD = $(LINK_CLI) $(LINK_TEST)
 tests_unit_cli_test_size_text_SOURCES = %D%/test_size_text.c
 tests_unit_cli_test_size_text_LDADD = $(LINK_CLI) $(LINK_TEST)
+tests_unit_cli_test_vm_SOURCES = %D%/test_vm.c
+tests_unit_cli_test_vm_LDADD = tests/support/libperimetertest.a $(LINK_CLI) $(LINK_TEST)
