@@ -5,6 +5,8 @@
 load_support() {
     # shellcheck source=tests/system/support.bash
     . "$TOP_SRCDIR/tests/system/support.bash"
+    perimeter_lease=20s
+    perimeter_accelerator=tcg
 }
 
 setup_file() {
@@ -12,7 +14,8 @@ setup_file() {
 
     load_support
     perimeter_begin
-    perimeter_make 1 1
+    perimeter_make 1 2
+    perimeter_launcher n2
     perimeter_start tc1
     perimeter_bootstrap
     perimeter_enroll
@@ -81,7 +84,7 @@ json() {
 }
 
 node_is_live() {
-    [ "$(perimeter_json .state node get n1)" = live ]
+    [ "$(perimeter_json .state node get "$1")" = live ]
 }
 
 @test "without a node that satisfies the policy nothing is launched, and nothing is left" {
@@ -140,7 +143,7 @@ node_is_live() {
 
 @test "a VM is launched once, and asking again is refused" {
     perimeter_start n1
-    eventually 20 n1 tc1 -- node_is_live
+    eventually 20 n1 tc1 -- node_is_live n1
     t carol vm launch image-carol --name far --require zone=elsewhere -o json
     refused 1 no-placement
     t carol vm launch image-carol --name far --needs-host-profile -o json
@@ -150,7 +153,7 @@ node_is_live() {
     refused 1 no-placement
     t carol vm launch image-carol --name far --node n9 -o json
     refused 4 not-found
-    t carol vm launch image-carol --name web --require zone=n1,n2 -o json
+    t carol vm launch image-carol --name web --require zone=n1,n3 -o json
     expect 0
     vm=$(json .vm)
     [ ${#vm} = 64 ]
@@ -231,4 +234,60 @@ node_is_live() {
     expect 64
     t carol vm proof nonsense image-carol/web.proof
     expect 64
+}
+
+@test "a launch whose node runs no VMs fails with the reason" {
+    t carol vm launch image-carol --name futile --require zone=n1 --wait -o json
+    expect 1
+    [[ $(error .message) == *"futile is lost"*"tccp-launcher"* ]]
+    t carol vm delete futile --yes
+    expect 0
+    t carol vm get futile -o json
+    [ "$(json .state)" = deleted ]
+    t carol vm list -o name
+    [[ $output != *futile* ]]
+}
+
+@test "a launched VM is proved, and the proof verifies offline and nowhere else" {
+    [ "$(id -u)" = 0 ] || skip "the launcher needs root"
+    perimeter_start n2
+    eventually 20 n2 tc1 -- node_is_live n2
+    t carol vm launch image-carol --name real --require zone=n2 --wait -o json
+    expect 0
+    [ "$(json .generation)" -ge 1 ]
+    [ "$(json .image)" = "$(sha256sum <image-carol/manifest | cut -d' ' -f1)" ]
+    [ "$(json .development)" = true ]
+    [ "$(json .host_profile)" = false ]
+    [ "$(json .tree_size)" -gt "$(json .audit_leaf)" ]
+    [[ $errors == *DEVELOPMENT* ]]
+    vm=$(json .vm)
+    t carol vm get real -o json
+    [ "$(json .vm)" = "$vm" ]
+    [ "$(json .state)" = running ]
+    # Nobody is asked.
+    t carol vm proof verify image-carol/real.proof -o json --addr 127.0.0.1:1
+    expect 0
+    [ "$(json '.[0].vm')" = "$vm" ]
+    t carol vm proof get image-carol/real.proof -o json
+    expect 0
+    # Not with another key, for another perimeter, or changed.
+    cp -r image-carol copied
+    cp image-dave/vm.key copied/vm.key
+    t carol vm proof verify copied/real.proof -o json
+    refused 3 proof
+    pinned=$(perimeter_tool ete show other -o name)
+    t carol vm proof verify image-carol/real.proof -o json
+    refused 3 wrong-perimeter
+    unset pinned
+    cp image-carol/web.launch copied/other.launch
+    cp image-carol/real.proof copied/other.proof
+    cp image-carol/vm.key copied/vm.key
+    t carol vm proof verify copied/real.proof copied/other.proof -o json
+    refused 3 proof
+    [ "$(json length)" = 1 ]
+    printf x >>copied/real.proof
+    t carol vm proof verify copied/real.proof
+    expect 3
+    t carol vm stop real
+    expect 0
 }
