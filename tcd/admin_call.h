@@ -13,7 +13,8 @@ struct admin_session {
     struct connection *connection; /* held by the session and by each call */
     unsigned references;           /* itself while it is open, and its calls */
     bool open;
-    bool paused; /* too many calls are under way: nothing is read until one ends */
+    bool paused;                  /* too many calls are under way: nothing is read until one ends */
+    struct timer *stranger_timer; /* of CALLER_UNKNOWN, who comes to enroll; else NULL */
     enum caller caller;
     struct digest key_id; /* of the caller's key; zero on the local socket */
     struct bytes spki;    /* likewise; empty */

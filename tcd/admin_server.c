@@ -13,6 +13,9 @@
 /* Of one connection, under way at once. */
 enum { CALL_COUNT_MAX = 1024 };
 
+/* A stranger may enroll, and has no reason to stay. */
+enum { STRANGER_TIMEOUT_MS = 60000 };
+
 /* --- calls --- */
 
 static void session_release(struct admin_session *session)
@@ -307,7 +310,17 @@ static void on_close(struct api_session *api, enum status reason, const char *de
     log_event(LOG_DEBUG, "client-disconnected", "peer=%s reason=\"%s\" detail=\"%s\"",
               session->address, status_text(reason), detail);
     session->open = false;
+    if (session->stranger_timer) {
+        timer_free(session->stranger_timer);
+    }
     session_release(session);
+}
+
+static void on_stranger_timeout(void *argument)
+{
+    struct admin_session *session = argument;
+
+    connection_abort(session->connection, STATUS_TIMEOUT, "not enrolled in time");
 }
 
 /* The caller's role comes from its certificate; on the local socket from being able to open it. */
@@ -350,6 +363,11 @@ struct api_session *admin_session_new(struct tcd *tcd, struct connection *connec
         connection_abort(connection, STATUS_DENIED, "this certificate is of no user");
     } else if (session->caller != CALLER_UNKNOWN) {
         connection_set_frame_size_max(connection, FRAME_SIZE_MAX);
+    } else if (timer_new(tcd->loop, on_stranger_timeout, session, &session->stranger_timer) ==
+               STATUS_OK) {
+        timer_start(session->stranger_timer, STRANGER_TIMEOUT_MS);
+    } else {
+        connection_abort(connection, STATUS_NO_MEMORY, "no memory for a timer");
     }
     return &session->api;
 }

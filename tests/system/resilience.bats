@@ -60,6 +60,29 @@ serves() {
     perimeter_ctl status --timeout 5s >/dev/null 2>&1
 }
 
+# As the user eve, with the certificate of her enrolment.
+as_eve() {
+    perimeter_tool "$@" --addr "127.0.0.1:$(perimeter_port tc1 3)" --perimeter "$(cat "$perimeter/id")" \
+        --identity "$perimeter/eve.key" --timeout 5s
+}
+
+@test "who was removed, or came back in another role, has no rights by an older certificate" {
+    perimeter_tool ete new-key "$perimeter/eve.key" --no-passphrase
+    perimeter_ctl user add eve --role operator --public-key "$perimeter/eve.key.pub"
+    as_eve user enroll
+    as_eve node list
+    perimeter_ctl user remove eve
+    run as_eve node list
+    [ "$status" != 0 ]
+    perimeter_ctl user add eve --role customer --public-key "$perimeter/eve.key.pub"
+    run as_eve node list
+    echo "$output"
+    [ "$status" != 0 ]
+    grep -q "not enrolled" <<<"$output"
+    as_eve user enroll
+    as_eve status
+}
+
 @test "a host that goes while the member's TPM quotes for it leaves nothing behind" {
     eventually 15 n1 tc1 -- node_is n1 live
     tpm_signal tc1 -STOP
