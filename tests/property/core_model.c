@@ -1,5 +1,7 @@
 #include "tests/property/core_model.h"
 
+#include <stddef.h>
+
 void model_start(struct model *model, unsigned nodes)
 {
     *model = (struct model){.version = 1, .next_registration = 1, .next_migration = 1};
@@ -127,9 +129,9 @@ static bool apply_registration(struct model *model, const struct model_command *
 static bool apply_renewal(struct model *model, const struct model_command *command)
 {
     int index = node_of(model, command->registration);
-    struct model_node *node = &model->nodes[index];
+    struct model_node *node = index == MODEL_NOBODY ? NULL : &model->nodes[index];
 
-    if (index == MODEL_NOBODY || node->revoked || node->quarantined || !node->live ||
+    if (!node || node->revoked || node->quarantined || !node->live ||
         command->renewal != node->renewal + 1 || command->policy != model->policy ||
         command->clock <= node->clock) {
         return false;
