@@ -478,6 +478,9 @@ void vms_renewed(struct vms *vms, uint64_t renewed_ms, bool is_new_connection)
     if (!is_new_connection) {
         return;
     }
+    if (vms->is_listed || !vms->launcher) {
+        send_inventory(vms);
+    }
     while ((entry = table_next(&vms->table, &cursor))) {
         const struct vm_record *record = &entry->record;
 

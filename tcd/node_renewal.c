@@ -5,6 +5,7 @@
 #include "lib/protocol/node_message.h"
 #include "tcd/node_session.h"
 #include "tcd/proposals.h"
+#include "tcd/vm_orders.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,7 @@ void node_renewal_resume(struct node_session *session, struct view payload)
         connection_set_frame_size_max(session->connection, FRAME_SIZE_MAX);
         node_session_supersede(session, message->registration_id);
         node_renewal_live(session, message->registration_id);
+        session->is_resumed = true;
         /* It lost its connection: how much of its lease is left is not known here. */
         node_renewal_challenge(session);
     }
@@ -259,7 +261,9 @@ static void renewed(struct node_session *session, uint64_t renewal)
 {
     Tccp__RenewAccepted message = TCCP__RENEW_ACCEPTED__INIT;
     OWN(bytes) struct bytes bytes = {0};
+    const struct tcd *tcd = session->server->tcd;
     uint64_t registration_id = session->registration_id;
+    const struct node *node;
 
     message.registration_id = registration_id;
     message.renewal = renewal;
@@ -270,6 +274,11 @@ static void renewed(struct node_session *session, uint64_t renewal)
     }
     node_renewal_live(session, registration_id);
     node_session_send(session, TCCP__NODE_MESSAGE_KIND__RENEW_ACCEPTED, bytes_view(&bytes));
+    node = registry_node_by_registration(tcd_registry(tcd), registration_id);
+    if (session->is_resumed && node) {
+        session->is_resumed = false;
+        vm_orders_resumed(tcd->vm_orders, node);
+    }
 }
 
 static void not_renewed(struct node_session *session, enum refusal_code verdict)

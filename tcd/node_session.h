@@ -42,6 +42,7 @@ struct node_session {
     struct registration registered; /* as it was when the challenge was sent */
     uint8_t nonce[NONCE_SIZE];
     uint64_t challenge_due_ms;
+    bool is_resumed; /* and not renewed since: what was sent before may be lost */
 
     /* the job under way */
     struct bytes input; /* the frame's payload */

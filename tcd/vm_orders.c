@@ -175,15 +175,33 @@ static void send_grant(struct vm_orders *orders, const struct vm *vm, const stru
     }
 }
 
-static void send_command(struct vm_orders *orders, const struct vm *vm, const struct node *node,
-                         Tccp__VmAction action)
+void vm_orders_resumed(struct vm_orders *orders, const struct node *node)
+{
+    const struct registry *registry = tcd_registry(orders->tcd);
+    const struct vm *vm;
+    size_t cursor = 0;
+
+    if (node->standing != NODE_GOOD) {
+        return;
+    }
+    while ((vm = registry_vm_next(registry, &cursor))) {
+        if (vm->owner.node == node->id && vm->owner.registration == node->registration.id &&
+            vm->granted_generation == vm->generation && !vm->stop_requested &&
+            (vm->state == VM_LAUNCHING || vm->state == VM_RUNNING || vm->state == VM_RESUMING)) {
+            send_grant(orders, vm, node);
+        }
+    }
+}
+
+void vm_orders_command(struct vm_orders *orders, const struct digest *vm, uint64_t generation,
+                       const struct node *node, Tccp__VmAction action)
 {
     Tccp__VmCommand message = TCCP__VM_COMMAND__INIT;
     OWN(bytes) struct bytes bytes = {0};
     enum status status;
 
-    message.vm = protobuf_data(digest_view(&vm->id));
-    message.generation = vm->generation;
+    message.vm = protobuf_data(digest_view(vm));
+    message.generation = generation;
     message.action = action;
     status = protobuf_pack(&message.base, 1024, &bytes);
     if (status == STATUS_OK) {
@@ -191,7 +209,7 @@ static void send_command(struct vm_orders *orders, const struct vm *vm, const st
                                   TCCP__NODE_MESSAGE_KIND__VM_COMMAND, bytes_view(&bytes));
     }
     if (status != STATUS_OK) {
-        vm_orders_log_failure("command-not-sent", &vm->id, status, NULL);
+        vm_orders_log_failure("command-not-sent", vm, status, NULL);
     }
 }
 
@@ -254,12 +272,14 @@ static void carry_out(struct vm_orders *orders, const struct pending *pending)
         break;
     case PENDING_STOP:
         if (is_due(&state->told_ms, orders->now_ms, REPEAT_MS)) {
-            send_command(orders, vm, node, TCCP__VM_ACTION__VM_ACTION_STOP);
+            vm_orders_command(orders, &vm->id, vm->generation, node,
+                              TCCP__VM_ACTION__VM_ACTION_STOP);
         }
         break;
     case PENDING_DESTROY:
         if (is_due(&state->told_ms, orders->now_ms, REPEAT_MS)) {
-            send_command(orders, vm, node, TCCP__VM_ACTION__VM_ACTION_DESTROY);
+            vm_orders_command(orders, &vm->id, vm->generation, node,
+                              TCCP__VM_ACTION__VM_ACTION_DESTROY);
         }
         break;
     case PENDING_READOPT:  /* by the node's inventory */

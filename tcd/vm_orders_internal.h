@@ -8,6 +8,8 @@
 #include "lib/protocol/launched.h"
 #include "tcd/vm_orders.h"
 
+#include "proto/node.pb-c.h"
+
 /* What this leader knows of a VM beside the state. */
 struct order_state {
     struct digest vm;             /* key */
@@ -38,6 +40,9 @@ struct signer vm_orders_signer(const struct tcd *tcd);
 /* refusal may be NULL. */
 void vm_orders_log_failure(const char *event, const struct digest *vm, enum status status,
                            const struct refusal *refusal);
+/* Has the node end its copy. */
+void vm_orders_command(struct vm_orders *orders, const struct digest *vm, uint64_t generation,
+                       const struct node *node, Tccp__VmAction action);
 /* Proposes the command, filled but for its VM and the versions that it rests on, which are those of
  * the state now. */
 void vm_orders_propose(struct vm_orders *orders, const struct vm *vm, const struct node *node,

@@ -220,10 +220,18 @@ static void take_copy(struct vm_orders *orders, const struct node *node, const T
         return;
     }
     vm = registry_vm(registry, &id);
-    if (vm && pending_copy_fate(registry, &id, node, copy->generation) == COPY_OWNED &&
-        vm->owner.registration != node->registration.id) {
-        memcpy(command.vm.pseudonym, vm->pseudonym, sizeof vm->pseudonym);
-        vm_orders_propose(orders, vm, node, &command);
+    switch (pending_copy_fate(registry, &id, node, copy->generation)) {
+    case COPY_OWNED:
+        if (vm->owner.registration != node->registration.id) {
+            memcpy(command.vm.pseudonym, vm->pseudonym, sizeof vm->pseudonym);
+            vm_orders_propose(orders, vm, node, &command);
+        }
+        return;
+    case COPY_DESTROY:
+        vm_orders_command(orders, &id, copy->generation, node, TCCP__VM_ACTION__VM_ACTION_DESTROY);
+        return;
+    case COPY_KEEP:
+        return;
     }
 }
 

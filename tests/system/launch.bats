@@ -110,13 +110,14 @@ counts_above() {
     eventually 30 tc1 n1 -- vm_is web running
     [ "$(customer proof "$perimeter/image" "$(cat "$perimeter/web.id")")" = "proved 1" ]
     eventually 60 tc1 n1 -- counts_above 0
-    counted=$(guest_count)
-    eventually 20 tc1 n1 -- counts_above "$counted"
+    eventually 20 tc1 n1 -- counts_above "$(guest_count)"
     # What was made on the way has no name.
     [ -z "$(ls -A "$perimeter/n1/state/vms")" ]
 }
 
 @test "a killed agent's VM runs on, is found again, and is not doubled" {
+    local qemu agent generation counted
+
     qemu=$(children qemu-system-x86)
     agent=$(children nodeagent)
     generation=$(customer state web | cut -d' ' -f2)
@@ -134,6 +135,23 @@ counts_above() {
     [ "$(children nodeagent)" != "$agent" ]
     [ "$(children qemu-system-x86)" = "$qemu" ]
     eventually 20 tc1 n1 -- counts_above "$counted"
+}
+
+@test "a coordinator that is started again grants again what it had granted" {
+    local qemu runs
+
+    qemu=$(children qemu-system-x86)
+    runs=$(grep -c vm-runs "$run/n1.log")
+    process_signal tc1 -KILL
+    process_end tc1
+    perimeter_start tc1
+    ran_again() {
+        [ "$(grep -c vm-runs "$run/n1.log")" -gt "$runs" ]
+    }
+    eventually 30 tc1 n1 -- ran_again
+    eventually 10 tc1 n1 -- vm_is web running
+    [ "$(children qemu-system-x86)" = "$qemu" ]
+    [ "$(grep -c 'registered node=n1' "$run/n1.log")" = 2 ]
 }
 
 @test "a VM is stopped as its customer asks" {
