@@ -36,8 +36,8 @@ EXTRA_DIST += %D%/cli_online.bats
 tests_system_test_launcher_SOURCES = tests/system/test_launcher.c
 tests_system_test_launcher_LDADD = tests/support/libperimetertest.a tests/support/libnodeworld.a $(LINK_VM) $(LINK_PROTOCOL) $(LINK_TEST)
 # A customer's images and VMs.
-TESTS += %D%/cli_image.bats
-EXTRA_DIST += %D%/cli_image.bats
+TESTS += %D%/cli_image.bats %D%/cli_vm.bats
+EXTRA_DIST += %D%/cli_image.bats %D%/cli_vm.bats
 tests_system_test_vm_migration_SOURCES = tests/system/test_vm_migration.c
 tests_system_test_vm_migration_LDADD = tests/support/libnodeworld.a $(LINK_VM) $(LINK_TEST)
 
@@ -47,7 +47,5 @@ tests_support_vm_customer_SOURCES = tests/support/vm_customer.c
 tests_support_vm_customer_LDADD = $(LINK_CLI)
 TESTS += %D%/launch.bats
 EXTRA_DIST += %D%/launch.bats
-TESTS += %D%/cli_image.bats %D%/cli_vm.bats
-EXTRA_DIST += %D%/cli_image.bats %D%/cli_vm.bats
 tests_system_test_vm_migration_faults_SOURCES = tests/system/test_vm_migration_faults.c
 tests_system_test_vm_migration_faults_LDADD = tests/support/libnodeworld.a $(LINK_VM) $(LINK_TEST)
