@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,8 @@
 enum {
     ASK_TIMEOUT_MS = 5000,
     COMMAND_TIMEOUT_MS = 10000,
-    DOWNTIME_LIMIT_MS = 1, /* so that we stop the guest, not QEMU */
+    HANG_UP_GRACE_MS = 2000, /* of a destination whose other side is gone: what came may suffice */
+    DOWNTIME_LIMIT_MS = 1,   /* so that we stop the guest, not QEMU */
 };
 #define BANDWIDTH_MAX INT64_C(10000000000) /* bytes a second: no limit */
 
@@ -43,6 +45,7 @@ struct migration {
     void (*on_finished)(void *argument, const struct migration_result *result);
     void *argument;
     bool is_finished;
+    uint64_t hung_up_ms; /* when a destination saw that the other side hung up; 0: has not */
 };
 
 static void migration_do(struct migration *migration, enum migration_action action);
@@ -168,11 +171,30 @@ static void status_done(void *argument, const struct qmp_reply *reply)
     take(migration, &input);
 }
 
+/* A destination's QEMU that has lost the other side before anything was sent says nothing of it. */
+static bool was_abandoned(struct migration *migration, uint64_t now)
+{
+    struct pollfd poll_fd = {.fd = migration->socket_fd, .events = POLLRDHUP};
+
+    if (migration->request.role != MIGRATION_DESTINATION || poll(&poll_fd, 1, 0) != 1) {
+        return false;
+    }
+    if (migration->hung_up_ms == 0) {
+        migration->hung_up_ms = now;
+    }
+    return now - migration->hung_up_ms >= HANG_UP_GRACE_MS;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
+    struct migration *migration = timer->data;
     const struct migration_input input = {.kind = MIGRATION_TIME};
 
-    take(timer->data, &input);
+    if (was_abandoned(migration, now_ms())) {
+        migration_stop(migration, "the other side hung up");
+        return;
+    }
+    take(migration, &input);
 }
 
 /* --- actions --- */

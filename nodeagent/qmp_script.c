@@ -156,6 +156,11 @@ static void on_reply(void *argument, const struct qmp_reply *reply)
         (void)snprintf(script->error, sizeof script->error, "%s: %s", step->command, error);
     }
     script->at++;
+    if (status != STATUS_OK && status != STATUS_REFUSED) {
+        /* QEMU does not answer: nothing that follows would be answered either. */
+        script->status = script->status == STATUS_OK ? status : script->status;
+        script->at = script->count;
+    }
     script_run_next(script);
 }
 

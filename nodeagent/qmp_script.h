@@ -27,8 +27,8 @@ DEFINE_OWN_POINTER(qmp_script, qmp_script_free)
 /* Appends a command; takes the arguments. */
 void qmp_script_add(struct qmp_script *script, const char *command,
                     struct qmp_arguments *arguments);
-/* The same for one that cleans up: it is sent even when an earlier one failed, and may itself fail.
- */
+/* The same for one that cleans up: it is sent even when QEMU refused an earlier one, and may itself
+ * be refused. When QEMU does not answer, the script ends. */
 void qmp_script_add_cleanup(struct qmp_script *script, const char *command,
                             struct qmp_arguments *arguments);
 /* `add-fd` into a set of its own; the descriptor stays the caller's. QEMU's number for it goes to

@@ -88,7 +88,6 @@ static void a_peer_that_neither_speaks_nor_hangs_up_does_not_hold_up_the_guest(v
     assert_int_equal(pair->source.outcome, MIGRATION_RUNS_ON);
     (void)node_vm_wait_count(&pair->source.vm, side_last_count(&pair->source));
     /* One with another key that keeps the line open after its failure. */
-    pair->lifetime_ms = PAIR_LIFETIME_MS;
     (void)close(ends[0]);
     (void)close(ends[1]);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
