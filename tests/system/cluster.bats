@@ -30,67 +30,6 @@ setup() {
     load_support
 }
 
-leader() {
-    local name
-
-    for name in $(perimeter_names member); do
-        if process_alive "$name" && [ "$(perimeter_local_json "$name" .leader cluster status)" = "$name" ]; then
-            printf '%s' "$name"
-            return 0
-        fi
-    done
-    return 1
-}
-
-# Of the members named, or all: voters, and one of those that live leads and serves.
-cluster_is_whole() {
-    [ "$(perimeter_json '[.[] | select(.role == "voter")] | length' cluster members)" = 3 ] && leader >/dev/null
-}
-
-node_is() {
-    [ "$(perimeter_json .state node get "$1")" = "$2" ]
-}
-
-node_renewed_after() {
-    local renewal
-
-    renewal=$(perimeter_json .renewal node get "$1")
-    [ -n "$renewal" ] && [ "$renewal" -gt "$2" ]
-}
-
-digests_agree() {
-    local name digests=''
-
-    for name in $(perimeter_names member); do
-        digests+=$(perimeter_local_json "$name" '"\(.revision) \(.state_digest)"' cluster status)$'\n'
-    done
-    [ "$(sort -u <<<"$digests" | grep -c .)" = 1 ]
-}
-
-# A member that follows.
-follower() {
-    local leading name
-
-    leading=$(leader) || return 1
-    for name in $(perimeter_names member); do
-        [ "$name" = "$leading" ] || {
-            printf '%s' "$name"
-            return 0
-        }
-    done
-}
-
-# Any member may be asked, and one that follows may be a moment behind.
-version_is() {
-    [ "$(perimeter_json .manifest_version status)" = "$1" ]
-}
-
-others_lead() {
-    local leading
-
-    leading=$(leader) && [ "$leading" != "$1" ]
-}
-
 @test "members that waited while the first founded the cluster join it, each with an id of its own" {
     eventually 20 tc1 tc2 tc3 -- cluster_is_whole
     [ "$(perimeter_json '[.[].raft_id] | sort | map(tostring) | join(" ")' cluster members)" = "1 2 3" ]

@@ -72,3 +72,76 @@ eventually()
         return 1
     }
 }
+
+# --- what a cluster of three is asked ---
+
+# One that is frozen would answer nobody.
+leader()
+{
+    local name pid
+
+    for name in $(perimeter_names member); do
+        if pid=$(process_pid "$name") && [ "$(process_field "$pid" 1)" != T ] &&
+            [ "$(perimeter_local_json "$name" .leader cluster status)" = "$name" ]; then
+            printf '%s' "$name"
+            return 0
+        fi
+    done
+    return 1
+}
+
+# Of the members named, or all: voters, and one of those that live leads and serves.
+cluster_is_whole()
+{
+    [ "$(perimeter_json '[.[] | select(.role == "voter")] | length' cluster members)" = 3 ] && leader >/dev/null
+}
+
+node_is()
+{
+    [ "$(perimeter_json .state node get "$1")" = "$2" ]
+}
+
+node_renewed_after()
+{
+    local renewal
+
+    renewal=$(perimeter_json .renewal node get "$1")
+    [ -n "$renewal" ] && [ "$renewal" -gt "$2" ]
+}
+
+digests_agree()
+{
+    local name digest first=''
+
+    for name in $(perimeter_names member); do
+        digest=$(perimeter_local_json "$name" '"\(.revision) \(.state_digest)"' cluster status)
+        [ -n "$digest" ] && [ "$digest" = "${first:=$digest}" ] || return 1
+    done
+}
+
+# A member that follows.
+follower()
+{
+    local leading name
+
+    leading=$(leader) || return 1
+    for name in $(perimeter_names member); do
+        [ "$name" = "$leading" ] || {
+            printf '%s' "$name"
+            return 0
+        }
+    done
+}
+
+others_lead()
+{
+    local leading
+
+    leading=$(leader) && [ "$leading" != "$1" ]
+}
+
+# Any member may be asked, and one that follows may be a moment behind.
+version_is()
+{
+    [ "$(perimeter_json .manifest_version status)" = "$1" ]
+}
