@@ -49,8 +49,6 @@ TESTS += %D%/launch.bats
 EXTRA_DIST += %D%/launch.bats
 tests_system_test_vm_migration_faults_SOURCES = tests/system/test_vm_migration_faults.c
 tests_system_test_vm_migration_faults_LDADD = tests/support/libnodeworld.a $(LINK_VM) $(LINK_TEST)
-TESTS += %D%/cli_image.bats
-EXTRA_DIST += %D%/cli_image.bats
 # Processes that die, freeze and wake up at the worst moment.
 TESTS += %D%/faults.bats
 EXTRA_DIST += %D%/faults.bats
