@@ -182,6 +182,8 @@ ask_member() {
     refute perimeter_logged n1 " registered "
     crash "$old"
     followers_signal "$old" -CONT
+    # What the dead leader proposed may still be committed by the next one: the node knows nothing of that.
+    eventually 15 n1 tc1 tc2 tc3 -- perimeter_logged n1 " registered "
     eventually 15 n1 tc1 tc2 tc3 -- lives_anew n1 "$before"
     come_back "$old"
 }
