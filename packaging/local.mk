@@ -1,5 +1,5 @@
 # What the service manager of a machine needs.
-SYSTEMD_UNITS = packaging/systemd/tcd.service packaging/systemd/nodeagent.service
+SYSTEMD_UNITS = packaging/systemd/tcd.service packaging/systemd/nodeagent.service packaging/systemd/tccp-launcher.service
 nodist_systemdunit_DATA = $(SYSTEMD_UNITS)
 systemdunitdir = $(prefix)/lib/systemd/system
 sysusersdir = $(prefix)/lib/sysusers.d

@@ -34,7 +34,7 @@ for unit in "$built"/packaging/systemd/*.service; do
     fi
     case $name in
     # It starts QEMU under other users and in other namespaces: it is the privileged one.
-    tccp-node.service) continue ;;
+    tccp-launcher.service) continue ;;
     esac
     exposure=$(systemd-analyze security --offline=true "$scratch/$name" 2>/dev/null |
         sed -n 's/.*Overall exposure level for [^:]*: \([0-9]*\)\.\([0-9]\).*/\1\2/p')
