@@ -68,6 +68,8 @@ static void an_aborted_source_goes_on_only_under_a_newer_grant(void **state)
     count = node_vm_printed_count(&pair->source.vm);
     /* The coordinator aborts: the source is granted, the destination destroyed. */
     assert_ok(node_ask(&pair->destination.node, LAUNCHER_DESTROY, &pair_vm_id));
+    /* A stop reaches QEMU's threads a moment after it was sent. */
+    process_wait_state(&pair->loop, pair->source.vm.qemu, "T", 2000);
     assert_refused(side_grant(&pair->source, 1), pair->source.node.refusal, REFUSAL_GENERATION);
     assert_int_equal(process_state(pair->source.vm.qemu), 'T');
     assert_ok(side_grant(&pair->source, 3));
