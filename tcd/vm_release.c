@@ -43,6 +43,7 @@ static enum status make_order(const struct release *release, const struct vm *vm
                    .generation = vm->generation,
                    .image = vm->image,
                    .purpose = release->purpose,
+                   .start_generation = vm->start_generation,
                    .migration = release->purpose == ORDER_MIGRATE ? vm->migration : 0},
         .nonce = ticket->secret.nonce,
         .key = ticket->secret.key,
@@ -55,7 +56,9 @@ static enum status make_order(const struct release *release, const struct vm *vm
 
     ASSERT(node->ek_name.size <= sizeof content.header.node);
     memcpy(content.header.node, node->ek_name.bytes, node->ek_name.size);
-    memcpy(content.header.pseudonym, vm->pseudonym, sizeof content.header.pseudonym);
+    memcpy(content.header.pseudonym,
+           release->purpose == ORDER_MIGRATE ? vm->peer_pseudonym : vm->pseudonym,
+           sizeof content.header.pseudonym);
     entropy_fill(content.header.order, sizeof content.header.order);
     entropy_fill(entropy, sizeof entropy);
     status =

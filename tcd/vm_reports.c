@@ -166,6 +166,7 @@ static bool command_of_event(Tccp__VmEvent event, struct command *command)
     case TCCP__VM_EVENT__VM_EVENT_DESTROYED:
         command->kind = COMMAND_COPY_DESTROYED;
         return true;
+    case TCCP__VM_EVENT__VM_EVENT_MIGRATION_FAILED:
     case TCCP__VM_EVENT__VM_EVENT_UNSPECIFIED:
     case _TCCP__VM_EVENT_IS_INT_SIZE:
         break;

@@ -47,6 +47,7 @@ static enum status header_build(const struct order_header *header, struct bytes 
     message.pseudonym = protobuf_data(VIEW_OF_ARRAY(header->pseudonym));
     message.purpose = purpose_to_message(header->purpose);
     message.migration = header->migration;
+    message.start_generation = header->start_generation;
     return protobuf_pack(&message.base, ORDER_HEADER_SIZE_MAX, ret_bytes);
 }
 
@@ -63,7 +64,8 @@ static bool header_parse(struct view bytes, struct order_header *header)
         !message_copy(message->pseudonym, header->pseudonym, sizeof header->pseudonym) ||
         !purpose_of_message(message->purpose, &header->purpose) || message->registration == 0 ||
         message->generation == 0 ||
-        (message->migration != 0) != (header->purpose == ORDER_MIGRATE)) {
+        (message->migration != 0) != (header->purpose == ORDER_MIGRATE) ||
+        message->start_generation == 0 || message->start_generation > message->generation) {
         return false;
     }
     memcpy(header->node, message->node.data, message->node.len);
@@ -71,6 +73,7 @@ static bool header_parse(struct view bytes, struct order_header *header)
     header->registration = message->registration;
     header->generation = message->generation;
     header->migration = message->migration;
+    header->start_generation = message->start_generation;
     return true;
 }
 

@@ -5,7 +5,8 @@
  *     sealed   = HPKE-Seal(tk_kem, info = sealing_info(SEALING_ORDER), aad = the header's bytes,
  *                          SecretBody {n_U, K_VM, policy})
  *     order    = SignedMessage by tc_sign of LaunchOrder {header, sealed, manifest, location}
- *     header   = OrderHeader {order, vm, node, registration, generation, image, pseudonym, purpose}
+ *     header   = OrderHeader {order, vm, node, registration, generation, image, pseudonym, purpose,
+ *                            migration, start_generation}
  */
 #ifndef TCCP_PROTOCOL_LAUNCH_ORDER_H
 #define TCCP_PROTOCOL_LAUNCH_ORDER_H
@@ -30,6 +31,9 @@ struct order_header {
     uint8_t pseudonym[NODE_PSEUDONYM_SIZE];
     enum order_purpose purpose;
     uint64_t migration; /* ORDER_MIGRATE only; else 0 */
+    /* At which the VM was last started from its image: its overlay's key and name are of this. Not
+     * 0, and not above `generation`. */
+    uint64_t start_generation;
 };
 
 struct order_content {

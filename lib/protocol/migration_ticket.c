@@ -117,7 +117,8 @@ enum status migration_ticket_check(struct view bytes,
         return refuse(refusal, REFUSAL_ORDER,
                       "the migration ticket is for another VM or migration");
     }
-    if (ticket.generation != expectation->generation) {
+    if (expectation->side == SIDE_SOURCE ? ticket.generation <= expectation->generation
+                                         : ticket.generation != expectation->generation) {
         return refuse(refusal, REFUSAL_GENERATION, "migration ticket of %" PRIu64 ", now %" PRIu64,
                       ticket.generation, expectation->generation);
     }

@@ -42,15 +42,15 @@ struct migration_expectation {
     struct view node;         /* TPM name of our EK */
     uint64_t registration;
     struct view tk_sign, tk_kem;
-    /* Source: the VM that we run, and the generation that we run it at: exactly these. Destination:
-     * the VM and generation of the order that brought its key. */
+    /* Source: the VM that we run, and the highest generation that we saw for it: the ticket's is
+     * above it. Destination: exactly those of the order that brought its key. */
     struct digest vm;
     uint64_t generation;
     uint64_t migration; /* destination: of that order; source: 0, it learns it from the ticket */
 };
 /*
  * Refusals: MALFORMED, BAD_SIGNATURE; ORDER (we are not that side of it, by node or keys; or
- * another VM; or both sides are one); REGISTRATION (not our present one); GENERATION (any other).
+ * another VM; or both sides are one); REGISTRATION (not our present one); GENERATION (as said above).
  */
 WARN_UNUSED enum status migration_ticket_check(struct view bytes,
                                                const struct migration_expectation *expectation,

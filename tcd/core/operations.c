@@ -7,9 +7,11 @@
 
 #include <string.h>
 
-static void migration_close(struct registry *registry, struct vm *vm)
+static void migration_close(struct registry *registry, struct vm *vm, bool is_done)
 {
     ASSERT(table_remove(&registry->migrations, &vm->migration) == vm);
+    vm->last_migration = vm->migration;
+    vm->last_migration_done = is_done;
     vm->migration = 0;
     vm->lifetime_ms = 0;
 }
@@ -86,6 +88,7 @@ enum refusal_code migration_authorize(struct registry *registry, const struct co
     vm->source_nonce = command->vm.source_nonce;
     vm->destination_nonce = command->vm.destination_nonce;
     vm->lifetime_ms = command->vm.lifetime_ms;
+    state_text(vm->detail, sizeof vm->detail, "");
     /* The destination gets the key: this is a release, whatever comes of the migration. */
     vm->release_count++;
     registry->made_id = vm->migration;
@@ -175,7 +178,7 @@ enum refusal_code migration_finish(struct registry *registry, const struct comma
     if (verdict != REFUSAL_NONE) {
         return verdict;
     }
-    migration_close(registry, vm);
+    migration_close(registry, vm, true);
     swap_places(registry, vm);
     vm->peer_complete = true; /* The source is frozen, and could run if the destination is lost. */
     registry->made_id = migration;
@@ -186,9 +189,10 @@ enum refusal_code migration_finish(struct registry *registry, const struct comma
     return REFUSAL_NONE;
 }
 
-static void abort_now(struct registry *registry, struct vm *vm)
+static void abort_now(struct registry *registry, struct vm *vm, const char *reason)
 {
-    migration_close(registry, vm);
+    migration_close(registry, vm, false);
+    state_text(vm->detail, sizeof vm->detail, reason);
     vm->peer_complete = vm->reported[MIGRATION_DESTINATION];
     vm->generation++;
     vm->state = VM_RESUMING;
@@ -200,7 +204,7 @@ enum refusal_code migration_abort(struct registry *registry, const struct comman
     struct vm *vm = vm_of_command(registry, command);
     uint64_t migration = vm->migration;
 
-    abort_now(registry, vm);
+    abort_now(registry, vm, command->migration.reason);
     registry->made_id = migration;
     vm_note(registry, vm, VM_RESUMING);
     audit_number(registry, "migration", migration);
@@ -220,7 +224,7 @@ void operations_abort_for(struct registry *registry, const struct node *node, co
         if (vm->owner.node != node->id && vm->peer.node != node->id) {
             continue;
         }
-        abort_now(registry, vm);
+        abort_now(registry, vm, reason);
         audit_begin_effect(registry, command_kind_name(COMMAND_MIGRATION_ABORTED));
         vm_audit(registry, vm);
         audit_number(registry, "migration", migration);

@@ -125,6 +125,7 @@ struct vm {
     enum vm_state state;
     uint64_t generation;         /* raised by every decision on who may run it */
     uint64_t granted_generation; /* of the last run grant */
+    uint64_t start_generation;   /* at which it was last started from its image */
     struct core_name name;
     struct digest customer; /* key id */
     struct digest image;
@@ -150,6 +151,9 @@ struct vm {
     struct digest session, configuration;
     struct digest source_nonce, destination_nonce;
     uint64_t lifetime_ms;
+    /* The last one that was decided, and how; 0: none. Until RESUMED both nodes are to hear it. */
+    uint64_t last_migration;
+    bool last_migration_done;
 };
 
 #endif

@@ -288,6 +288,9 @@ struct bytes record_of_vm(const struct vm *vm, bool with_request)
     message.destination_nonce = data_of_digest_optional(&vm->destination_nonce);
     message.lifetime_ms = vm->lifetime_ms;
     message.peer_pseudonym = protobuf_data(VIEW_OF_ARRAY(vm->peer_pseudonym));
+    message.start_generation = vm->start_generation;
+    message.last_migration = vm->last_migration;
+    message.last_migration_done = vm->last_migration_done;
     return pack(&record);
 }
 

@@ -416,6 +416,9 @@ static bool vm_fields_from(const Tccp__Log__VmRecord *message, struct vm *vm)
     vm->reported[MIGRATION_SOURCE] = (message->reported & 1U) != 0;
     vm->reported[MIGRATION_DESTINATION] = (message->reported & 2U) != 0;
     vm->lifetime_ms = message->lifetime_ms;
+    vm->start_generation = message->start_generation;
+    vm->last_migration = message->last_migration;
+    vm->last_migration_done = message->last_migration_done;
     return message->reported <= 3 && field_digest(message->id, &vm->id) &&
            field_vm_state(message->state, &vm->state) && field_name(message->name, &vm->name) &&
            field_digest(message->customer, &vm->customer) &&
@@ -441,6 +444,9 @@ static bool vm_is_consistent(const struct registry *registry, const struct vm *v
            (owner->node == 0) == deleted && (!deleted || peer->node == 0) &&
            (!migrating || (peer->node != 0 && peer->node != owner->node)) &&
            (vm->migration != 0) == migrating && vm->migration < registry->next_migration &&
+           vm->start_generation > 0 && vm->start_generation <= vm->generation &&
+           vm->last_migration < registry->next_migration &&
+           (!vm->last_migration_done || vm->last_migration != 0) &&
            (!vm->peer_complete || peer->node != 0) && (vm->request.size == 0) == deleted;
 }
 

@@ -233,6 +233,7 @@ enum refusal_code vm_launch(struct registry *registry, const struct command *com
     table_insert(&registry->vms, vm);
     vm_set_owner(registry, vm, place_of(node));
     vm_decide(registry, vm, VM_LAUNCHING);
+    vm->start_generation = vm->generation;
     audit_digest(registry, "customer", &vm->customer);
     audit_digest(registry, "image", &vm->image);
     digest_touch_vm(registry, vm);
@@ -265,6 +266,7 @@ enum refusal_code vm_restart(struct registry *registry, const struct command *co
     vm->release_count++;
     memset(vm->detail, 0, sizeof vm->detail);
     vm_decide(registry, vm, VM_LAUNCHING);
+    vm->start_generation = vm->generation;
     digest_touch_vm(registry, vm);
     return REFUSAL_NONE;
 }

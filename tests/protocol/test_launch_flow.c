@@ -74,6 +74,7 @@ static enum status coordinator_order(const struct vm_fixture *vm, struct view re
                    .pseudonym = {1, 2, 3},
                    .order = {4, 5, (uint8_t)generation},
                    .purpose = purpose,
+                   .start_generation = 1,
                    .migration = purpose == ORDER_MIGRATE ? MIGRATION : 0}};
     uint8_t point[P256_POINT_SIZE];
 
@@ -309,7 +310,7 @@ static void a_vm_moves_and_only_the_owner_is_granted_it(void **state)
     OWN(bytes) struct bytes decision_bytes = {0};
     OWN(bytes) struct bytes grant_bytes = {0};
 
-    assert_ok(coordinator_order(vm, bytes_view(&request), &source, 2, ORDER_LAUNCH, &launch));
+    assert_ok(coordinator_order(vm, bytes_view(&request), &source, 1, ORDER_LAUNCH, &launch));
     assert_ok(node_take(vm, &source, bytes_view(&launch)));
     assert_ok(
         coordinator_order(vm, bytes_view(&request), &destination, 2, ORDER_MIGRATE, &key_order));
@@ -340,7 +341,7 @@ static void a_vm_moves_and_only_the_owner_is_granted_it(void **state)
                                             .tk_sign = public_key_spki(publics[side]),
                                             .tk_kem = VIEW_OF_ARRAY(point),
                                             .vm = vm->vm,
-                                            .generation = 2,
+                                            .generation = side == SIDE_SOURCE ? 1 : 2,
                                             .migration = side == SIDE_SOURCE ? 0 : MIGRATION},
             &seen[side], NULL));
         /* In the place of the exporter of the connection between them. */

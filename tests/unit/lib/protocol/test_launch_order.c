@@ -9,7 +9,8 @@ static struct order_content content_of(const struct vm_fixture *vm)
                                                .registration = 5,
                                                .generation = 7,
                                                .image = vm->image,
-                                               .purpose = ORDER_LAUNCH},
+                                               .purpose = ORDER_LAUNCH,
+                                               .start_generation = 6},
                                     .nonce = VIEW_OF_ARRAY(vm->nonce),
                                     .key = VIEW_OF_ARRAY(vm->key),
                                     .policy = bytes_view(&vm->policy_bytes),
@@ -167,7 +168,7 @@ static void the_sealed_key_is_bound_to_every_field_of_the_header(void **state)
     struct order_expectation expectation = expectation_of(vm);
     OWN(bytes) struct bytes bytes = order_of(vm, &content);
     OWN(launch_order) struct launch_order order = {.image_location = ""};
-    struct order_content others[9];
+    struct order_content others[10];
 
     assert_ok(launch_order_check(bytes_view(&bytes), &expectation, &order, NULL));
     for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
@@ -183,6 +184,7 @@ static void the_sealed_key_is_bound_to_every_field_of_the_header(void **state)
     others[7].header.purpose = ORDER_READOPT;
     others[8].header.purpose = ORDER_MIGRATE;
     others[8].header.migration = 1;
+    others[9].header.start_generation--;
     for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
         OWN(bytes) struct bytes other_bytes = order_of(vm, &others[i]);
         OWN(launch_order) struct launch_order other = {.image_location = ""};
@@ -226,7 +228,7 @@ static void no_changed_byte_of_an_order_passes(void **state)
 static void a_senseless_order_is_not_made(void **state)
 {
     struct vm_fixture *vm = *state;
-    struct order_content contents[5];
+    struct order_content contents[7];
     OWN(bytes) struct bytes order = {0};
 
     for (size_t i = 0; i < ARRAY_SIZE(contents); i++) {
@@ -237,6 +239,8 @@ static void a_senseless_order_is_not_made(void **state)
     contents[2].header.generation = 0;
     contents[3].header.migration = 1;           /* of a launch */
     contents[4].header.purpose = ORDER_MIGRATE; /* of which? */
+    contents[5].header.start_generation = 0;
+    contents[6].header.start_generation = 8; /* it cannot have been started later than now */
     for (size_t i = 0; i < ARRAY_SIZE(contents); i++) {
         assert_status(launch_order_make(&contents[i], &vm->scope, VIEW_OF_ARRAY(vm->tk_point),
                                         &vm->by_tc, vm_entropy, &order),
@@ -256,6 +260,7 @@ static void an_order_says_what_was_put_into_it(void **state)
     assert_true(digest_equal(&order.header.vm, &vm->vm));
     assert_int_equal(order.header.generation, 7);
     assert_int_equal(order.header.purpose, ORDER_LAUNCH);
+    assert_int_equal(order.header.start_generation, 6);
     assert_memory_equal(order.header.pseudonym, content.header.pseudonym, NODE_PSEUDONYM_SIZE);
     assert_memory_equal(order.header.order, content.header.order, ORDER_ID_SIZE);
     assert_string_equal(order.image_location, "/srv/images");
