@@ -55,6 +55,7 @@ void admin_step_down(struct admin_call *call);
 void admin_vm_launch(struct admin_call *call);
 void admin_vm_stop(struct admin_call *call);
 void admin_vm_delete(struct admin_call *call);
+void admin_vm_migrate(struct admin_call *call);
 void admin_vm_proof_get(struct admin_call *call);
 void admin_vms_list(struct admin_call *call);
 

@@ -187,6 +187,7 @@ static const struct {
     {TCCP__ADMIN_REQUEST__KIND_VM_LAUNCH, admin_vm_launch, false},
     {TCCP__ADMIN_REQUEST__KIND_VM_STOP, admin_vm_stop, false},
     {TCCP__ADMIN_REQUEST__KIND_VM_DELETE, admin_vm_delete, false},
+    {TCCP__ADMIN_REQUEST__KIND_VM_MIGRATE, admin_vm_migrate, false},
     {TCCP__ADMIN_REQUEST__KIND_VM_PROOF_GET, admin_vm_proof_get, true},
     {TCCP__ADMIN_REQUEST__KIND_VMS_LIST, admin_vms_list, true},
     {TCCP__ADMIN_REQUEST__KIND_BOOTSTRAP_BEGIN, admin_bootstrap_begin, false},

@@ -67,18 +67,21 @@ static struct vm_policy policy_for_core(const struct launch_policy *policy)
     return ret;
 }
 
-/* The node that an outside scheduler asks for is appraised like any other. */
+/* The node that an outside scheduler asks for is appraised like any other. besides: where it is
+ * (node id), or 0. */
 static const struct node *place(const struct tcd *tcd, const char *wanted,
-                                const struct vm_policy *policy, struct refusal *ret_refusal)
+                                const struct vm_policy *policy, uint64_t besides,
+                                struct refusal *ret_refusal)
 {
     const struct registry *registry = tcd_registry(tcd);
     const struct node *node;
     enum refusal_code code;
 
     if (wanted[0] == '\0') {
-        node = placement_pick(registry, policy, 0);
+        node = placement_pick(registry, policy, besides);
         if (!node) {
-            *ret_refusal = refusal_make(REFUSAL_NO_PLACEMENT, "no live node satisfies the policy");
+            *ret_refusal = refusal_make(REFUSAL_NO_PLACEMENT, "no %slive node satisfies the policy",
+                                        besides ? "other " : "");
         }
         return node;
     }
@@ -112,6 +115,7 @@ static void launch_committed(void *argument, enum status status, const struct ou
     }
     if (!outcome->repeated) {
         vm_orders_release(call->session->tcd->vm_orders, &launch->vm, ORDER_LAUNCH);
+        vm_orders_look(call->session->tcd->vm_orders, &launch->vm);
     }
     hex_encode(digest_view(&launch->vm), vm);
     done.revision = outcome->revision;
@@ -140,8 +144,8 @@ static enum status authorize_launch(struct launch *launch, const struct ticket *
 
     TRY(launch_request_check(&launch->request, ticket, &context, &launch->vm, ret_refusal));
     command.launch_authorized.policy = policy_for_core(&ticket->policy);
-    node =
-        place(tcd, call->request->vm_launch->node, &command.launch_authorized.policy, ret_refusal);
+    node = place(tcd, call->request->vm_launch->node, &command.launch_authorized.policy, 0,
+                 ret_refusal);
     if (!node) {
         return STATUS_REFUSED;
     }
@@ -231,7 +235,9 @@ static const struct vm *find_vm(struct admin_call *call, ProtobufCBinaryData nam
         !digest_equal(&vm->customer, &session->key_id)) {
         vm = NULL;
     }
-    if (!vm) {
+    if (!vm && !tcd_leads(session->tcd)) {
+        admin_fail(call, STATUS_NOT_LEADER); /* the leader may know of it already */
+    } else if (!vm) {
         refusal = refusal_make(REFUSAL_NOT_FOUND, "no such VM");
         admin_refuse(call, &refusal);
     }
@@ -258,6 +264,124 @@ void admin_vm_stop(struct admin_call *call)
 void admin_vm_delete(struct admin_call *call)
 {
     change_vm(call, call->request->vm_delete->vm, COMMAND_VM_DELETED);
+}
+
+/* --- migrate --- */
+
+struct migrate {
+    struct admin_call *call;
+    struct digest vm;
+    uint64_t destination; /* node id */
+};
+
+static void migrate_committed(void *argument, enum status status, const struct outcome *outcome)
+{
+    struct migrate migrate = *(struct migrate *)argument;
+    struct admin_call *call = migrate.call;
+    const struct tcd *tcd = call->session->tcd;
+    const struct node *node = registry_node(tcd_registry(tcd), migrate.destination);
+    Tccp__AdminResponse response = TCCP__ADMIN_RESPONSE__INIT;
+    Tccp__Done done = TCCP__DONE__INIT;
+    struct refusal refusal = {0};
+
+    free(argument);
+    if (status == STATUS_OK && outcome->verdict != REFUSAL_NONE) {
+        refusal = refusal_make(outcome->verdict, "%s", outcome->detail ? outcome->detail : "");
+        admin_refuse(call, &refusal);
+        return;
+    }
+    if (status != STATUS_OK) {
+        admin_fail(call, status);
+        return;
+    }
+    done.revision = outcome->revision;
+    done.leaf_index = outcome->leaf_index;
+    done.id = outcome->id;
+    if (node && call->session->caller != CALLER_CUSTOMER) {
+        done.name = protobuf_string(node->name.text);
+    }
+    response.kind_case = TCCP__ADMIN_RESPONSE__KIND_DONE;
+    response.done = &done;
+    if (!outcome->repeated) {
+        vm_orders_release(tcd->vm_orders, &migrate.vm, ORDER_MIGRATE);
+        vm_orders_look(tcd->vm_orders, &migrate.vm);
+    }
+    admin_answer(call, &response);
+}
+
+static void authorize_migration(struct admin_call *call, const struct vm *vm,
+                                const struct node *destination, struct migrate *migrate)
+{
+    const struct tcd *tcd = call->session->tcd;
+    const struct registry *registry = tcd_registry(tcd);
+    const Tccp__RequestId *id = call->request->id;
+    struct command command = {.kind = COMMAND_MIGRATION_AUTHORIZED,
+                              .actor = call->session->key_id,
+                              .session = id->session,
+                              .number = id->number};
+
+    registry_rest(registry, &command.rests);
+    registry_rest_on_node(registry_node(registry, vm->owner.node), &command.rests);
+    registry_rest_on_peer(destination, &command.rests);
+    command.rests.generation = vm->generation;
+    command.vm.vm = vm->id;
+    command.vm.lifetime_ms = (uint64_t)registry_perimeter(registry)->lease_s * 1000;
+    entropy_fill(command.vm.pseudonym, sizeof command.vm.pseudonym);
+    entropy_fill(command.vm.source_nonce.bytes, sizeof command.vm.source_nonce.bytes);
+    entropy_fill(command.vm.destination_nonce.bytes, sizeof command.vm.destination_nonce.bytes);
+    (void)snprintf(command.vm.detail, sizeof command.vm.detail, "asked for by %s",
+                   call->session->caller == CALLER_CUSTOMER ? "its customer" : "an operator");
+    migrate->destination = destination->id;
+    propose(tcd->replica, &command, migrate_committed, migrate);
+}
+
+void admin_vm_migrate(struct admin_call *call)
+{
+    const struct tcd *tcd = call->session->tcd;
+    const Tccp__RequestId *id = call->request->id;
+    const struct vm *vm = find_vm(call, call->request->vm_migrate->vm);
+    const struct node *destination;
+    struct migrate *migrate;
+    struct outcome outcome;
+    struct refusal refusal = {0};
+
+    if (!vm) {
+        return;
+    }
+    if (!tcd_leads(tcd)) {
+        admin_fail(call, STATUS_NOT_LEADER);
+        return;
+    }
+    if (!id || id->session == 0 || id->number == 0) {
+        refusal = refusal_make(REFUSAL_MALFORMED, "a change without a request id");
+        admin_refuse(call, &refusal);
+        return;
+    }
+    migrate = calloc(1, sizeof *migrate);
+    if (!migrate) {
+        admin_fail(call, STATUS_NO_MEMORY);
+        return;
+    }
+    *migrate = (struct migrate){call, vm->id, 0};
+    /* Asked again: the answer got lost, and by now there may be no other place for it. */
+    if (registry_result(tcd_registry(tcd), id->session, id->number, &outcome)) {
+        migrate_committed(migrate, STATUS_OK, &outcome);
+        return;
+    }
+    /* Where the VM must not move, that is said rather than that there is no place for it. */
+    destination = NULL;
+    if (!vm->policy.may_migrate) {
+        refusal = refusal_make(REFUSAL_NO_PLACEMENT, "its policy forbids migration");
+    } else {
+        destination =
+            place(tcd, call->request->vm_migrate->node, &vm->policy, vm->owner.node, &refusal);
+    }
+    if (!destination) {
+        admin_refuse(call, &refusal);
+        free(migrate);
+        return;
+    }
+    authorize_migration(call, vm, destination, migrate);
 }
 
 void admin_vm_proof_get(struct admin_call *call)
@@ -303,6 +427,9 @@ static void fill_vm(const struct admin_session *session, Tccp__VmStatus *item, c
     item->memory_size = vm->memory_size;
     item->changed_at_s = vm->changed_at_s;
     item->detail = protobuf_string(vm->detail);
+    item->migration = vm->migration;
+    item->last_migration = vm->last_migration;
+    item->last_migration_done = vm->last_migration_done;
 }
 
 void admin_vms_list(struct admin_call *call)

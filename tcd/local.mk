@@ -38,6 +38,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/quoter.c %D%/quoter.h \
 	%D%/tcd.h \
 	%D%/vm_orders.c %D%/vm_orders.h %D%/vm_orders_internal.h \
+	%D%/vm_migrations.c \
 	%D%/vm_release.c \
 	%D%/vm_reports.c
 tcd_libtcd_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBUV_CFLAGS) $(SSL_CFLAGS)

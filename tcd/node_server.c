@@ -194,6 +194,8 @@ static bool take_vm_message(struct node_session *session, const Tccp__NodeMessag
         {TCCP__NODE_MESSAGE_KIND__LAUNCHED, vm_orders_launched},
         {TCCP__NODE_MESSAGE_KIND__VM_REPORT, vm_orders_report},
         {TCCP__NODE_MESSAGE_KIND__VM_INVENTORY, vm_orders_inventory},
+        {TCCP__NODE_MESSAGE_KIND__MIGRATION_REPORT, vm_orders_migration_report},
+        {TCCP__NODE_MESSAGE_KIND__MIGRATION_READY, vm_orders_migration_ready},
     };
     const struct tcd *tcd = session->server->tcd;
     const struct node *node =

@@ -5,7 +5,6 @@
 #include "lib/base/text.h"
 #include "lib/net/timer.h"
 #include "lib/protocol/run_grant.h"
-#include "tcd/core/pending.h"
 #include "tcd/node_server.h"
 #include "tcd/proposals.h"
 
@@ -109,11 +108,18 @@ struct vm_proposal {
 
 static void send_grant(struct vm_orders *orders, const struct vm *vm, const struct node *node);
 
+/* To whom KEY_REISSUED released the key, and what for, the state says. */
+static enum order_purpose reissue_purpose(const struct vm *vm)
+{
+    return vm->state == VM_MIGRATING ? ORDER_MIGRATE : ORDER_LAUNCH;
+}
+
 static void proposal_applied(void *argument, enum status status, const struct outcome *outcome)
 {
     struct vm_proposal proposal = *(struct vm_proposal *)argument;
     const struct registry *registry = tcd_registry(proposal.orders->tcd);
     const struct vm *vm = registry_vm(registry, &proposal.vm);
+    struct order_state *state;
 
     free(argument);
     if (status != STATUS_OK || outcome->verdict != REFUSAL_NONE || !vm) {
@@ -122,18 +128,27 @@ static void proposal_applied(void *argument, enum status status, const struct ou
                   outcome ? refusal_name(outcome->verdict) : status_text(status));
         return;
     }
+    state = vm_orders_state(proposal.orders, &proposal.vm);
+    /* Whatever is to be done now has not been done yet. */
+    state->proposed_ms = state->told_ms = state->told_peer_ms = 0;
     if (proposal.kind == COMMAND_KEY_REISSUED) {
-        vm_orders_release(proposal.orders, &proposal.vm, ORDER_LAUNCH);
-    } else if (proposal.kind == COMMAND_VM_READOPTED) {
+        vm_orders_release(proposal.orders, &proposal.vm, reissue_purpose(vm));
+    } else if (proposal.kind == COMMAND_VM_READOPTED ||
+               proposal.kind == COMMAND_OWNERSHIP_REVERTED) {
         vm_orders_release(proposal.orders, &proposal.vm, ORDER_READOPT);
     } else if (proposal.kind == COMMAND_GRANT_ISSUED) {
+        vm_migrations_tell(proposal.orders, vm);
         send_grant(proposal.orders, vm, registry_node(registry, vm->owner.node));
+        state->told_ms = time_boot_ms();
+    } else if (proposal.kind == COMMAND_MIGRATION_DONE ||
+               proposal.kind == COMMAND_MIGRATION_ABORTED) {
+        vm_migrations_tell(proposal.orders, vm);
     }
+    vm_orders_look(proposal.orders, &proposal.vm);
 }
 
-/* The versions that the command rests on are those of the state now. */
-void vm_orders_propose(struct vm_orders *orders, const struct vm *vm, const struct node *node,
-                       struct command *command)
+void vm_orders_propose_on(struct vm_orders *orders, const struct vm *vm, const struct node *node,
+                          struct command *command)
 {
     struct vm_proposal *proposal = malloc(sizeof *proposal);
 
@@ -144,8 +159,14 @@ void vm_orders_propose(struct vm_orders *orders, const struct vm *vm, const stru
     registry_rest(tcd_registry(orders->tcd), &command->rests);
     registry_rest_on_node(node, &command->rests);
     command->rests.generation = vm->generation;
-    command->vm.vm = vm->id;
     propose(orders->tcd->replica, command, proposal_applied, proposal);
+}
+
+void vm_orders_propose(struct vm_orders *orders, const struct vm *vm, const struct node *node,
+                       struct command *command)
+{
+    command->vm.vm = vm->id;
+    vm_orders_propose_on(orders, vm, node, command);
 }
 
 /* --- grants and commands --- */
@@ -188,6 +209,7 @@ void vm_orders_resumed(struct vm_orders *orders, const struct node *node)
         if (vm->owner.node == node->id && vm->owner.registration == node->registration.id &&
             vm->granted_generation == vm->generation && !vm->stop_requested &&
             (vm->state == VM_LAUNCHING || vm->state == VM_RUNNING || vm->state == VM_RESUMING)) {
+            vm_migrations_tell(orders, vm);
             send_grant(orders, vm, node);
         }
     }
@@ -213,12 +235,12 @@ void vm_orders_command(struct vm_orders *orders, const struct digest *vm, uint64
     }
 }
 
-static bool is_due(uint64_t *last_ms, uint64_t now_ms, uint64_t interval_ms)
+bool vm_orders_is_due(const struct vm_orders *orders, uint64_t *last_ms, uint64_t interval_ms)
 {
-    if (*last_ms != 0 && now_ms - *last_ms < interval_ms) {
+    if (*last_ms != 0 && orders->now_ms - *last_ms < interval_ms) {
         return false;
     }
-    *last_ms = now_ms;
+    *last_ms = orders->now_ms;
     return true;
 }
 
@@ -237,6 +259,17 @@ static bool is_fenced(struct vm_orders *orders, struct order_state *state, const
     return orders->now_ms - state->fence_since_ms > wait_ms;
 }
 
+/* The copy that the migration left behind may run where the customer's policy says so. */
+static void propose_revert(struct vm_orders *orders, const struct vm *vm, const struct node *peer)
+{
+    const struct registry *registry = tcd_registry(orders->tcd);
+    struct command command = {.kind = COMMAND_OWNERSHIP_REVERTED};
+
+    registry_rest_on_peer(peer, &command.rests);
+    memcpy(command.vm.pseudonym, vm->peer_pseudonym, sizeof command.vm.pseudonym);
+    vm_orders_propose(orders, vm, registry_node(registry, vm->owner.node), &command);
+}
+
 static void carry_out(struct vm_orders *orders, const struct pending *pending)
 {
     const struct vm *vm = pending->vm;
@@ -245,50 +278,59 @@ static void carry_out(struct vm_orders *orders, const struct pending *pending)
 
     switch (pending->kind) {
     case PENDING_GRANT:
-        if (is_due(&state->proposed_ms, orders->now_ms, PROPOSE_AGAIN_MS)) {
+        if (vm_orders_is_due(orders, &state->proposed_ms, PROPOSE_AGAIN_MS)) {
             vm_orders_propose(orders, vm, node, &(struct command){.kind = COMMAND_GRANT_ISSUED});
         }
         break;
     case PENDING_LAUNCH:
         if (vm->granted_generation == vm->generation &&
-            is_due(&state->told_ms, orders->now_ms, REPEAT_MS)) {
+            vm_orders_is_due(orders, &state->told_ms, REPEAT_MS)) {
             send_grant(orders, vm, node);
         }
-        if ((!state->released || orders->now_ms - state->sent_ms > ANSWER_TIMEOUT_MS) &&
-            is_due(&state->sent_ms, orders->now_ms, REPEAT_MS)) {
+        if ((state->released_generation == 0 ||
+             orders->now_ms - state->sent_ms > ANSWER_TIMEOUT_MS) &&
+            vm_orders_is_due(orders, &state->sent_ms, REPEAT_MS)) {
             vm_orders_propose(orders, vm, node, &(struct command){.kind = COMMAND_KEY_REISSUED});
         }
         break;
     case PENDING_RESUME:
-        if (is_due(&state->told_ms, orders->now_ms, REPEAT_MS)) {
+        if (vm_orders_is_due(orders, &state->told_ms, REPEAT_MS)) {
+            vm_migrations_tell(orders, vm);
             send_grant(orders, vm, node);
         }
         break;
     case PENDING_FENCE:
         if (is_fenced(orders, state, vm, node) &&
-            is_due(&state->proposed_ms, orders->now_ms, PROPOSE_AGAIN_MS)) {
+            vm_orders_is_due(orders, &state->proposed_ms, PROPOSE_AGAIN_MS)) {
             vm_orders_propose(orders, vm, node, &(struct command){.kind = COMMAND_VM_FENCED});
         }
         break;
+    case PENDING_REVERT:
+        if (vm_orders_is_due(orders, &state->proposed_ms, PROPOSE_AGAIN_MS)) {
+            propose_revert(orders, vm, node);
+        }
+        break;
     case PENDING_STOP:
-        if (is_due(&state->told_ms, orders->now_ms, REPEAT_MS)) {
+        if (vm_orders_is_due(orders, &state->told_ms, REPEAT_MS)) {
             vm_orders_command(orders, &vm->id, vm->generation, node,
                               TCCP__VM_ACTION__VM_ACTION_STOP);
         }
         break;
     case PENDING_DESTROY:
-        if (is_due(&state->told_ms, orders->now_ms, REPEAT_MS)) {
+        if (vm_orders_is_due(orders, &state->told_ms, REPEAT_MS)) {
             vm_orders_command(orders, &vm->id, vm->generation, node,
                               TCCP__VM_ACTION__VM_ACTION_DESTROY);
         }
         break;
     case PENDING_READOPT:  /* by the node's inventory */
     case PENDING_EVACUATE: /* by an operator, until there are responses */
+    case PENDING_KIND_COUNT:
+        break;
     case PENDING_TICKET_SOURCE:
     case PENDING_TICKET_DESTINATION:
     case PENDING_DONE:
     case PENDING_ABORT:
-    case PENDING_KIND_COUNT:
+        vm_migrations_carry_out(orders, state, pending);
         break;
     }
 }
@@ -310,20 +352,35 @@ static void forget_deleted(struct vm_orders *orders)
     }
 }
 
+static void look_at(struct vm_orders *orders, const struct vm *vm)
+{
+    struct pending pending[PENDING_COUNT_MAX];
+    size_t count = pending_of_vm(tcd_registry(orders->tcd), vm, pending);
+
+    for (size_t i = 0; i < count; i++) {
+        carry_out(orders, &pending[i]);
+    }
+}
+
+void vm_orders_look(struct vm_orders *orders, const struct digest *vm_id)
+{
+    const struct vm *vm = registry_vm(tcd_registry(orders->tcd), vm_id);
+
+    orders->now_ms = time_boot_ms();
+    if (vm && tcd_leads(orders->tcd)) {
+        look_at(orders, vm);
+    }
+}
+
 void vm_orders_tick(struct vm_orders *orders, uint64_t now_ms)
 {
     const struct registry *registry = tcd_registry(orders->tcd);
-    struct pending pending[PENDING_COUNT_MAX];
     const struct vm *vm;
     size_t cursor = 0;
 
     orders->now_ms = now_ms;
     while ((vm = registry_vm_next(registry, &cursor))) {
-        size_t count = pending_of_vm(registry, vm, pending);
-
-        for (size_t i = 0; i < count; i++) {
-            carry_out(orders, &pending[i]);
-        }
+        look_at(orders, vm);
     }
     forget_deleted(orders);
 }

@@ -20,12 +20,14 @@ void vm_orders_free(struct vm_orders *orders);
 
 /* Every few hundred milliseconds, on the leader: what is pending is proposed, or sent. */
 void vm_orders_tick(struct vm_orders *orders, uint64_t now_ms);
+/* The same for one VM, at once: a decision about it was just committed. */
+void vm_orders_look(struct vm_orders *orders, const struct digest *vm);
 /* This member leads from now on, or not: what was in flight is forgotten. */
 void vm_orders_restart(struct vm_orders *orders, uint64_t now_ms);
 
 /* Seals the VM's key to its owner (or to the destination of its migration) and sends the order. To
- * be called from the proposal_done of LAUNCH_AUTHORIZED, KEY_REISSUED, VM_READOPTED or
- * RESTART_AUTHORIZED, and from nowhere else. */
+ * be called from the proposal_done of LAUNCH_AUTHORIZED, KEY_REISSUED, VM_READOPTED,
+ * RESTART_AUTHORIZED or MIGRATION_AUTHORIZED, and from nowhere else. */
 void vm_orders_release(struct vm_orders *orders, const struct digest *vm,
                        enum order_purpose purpose);
 
@@ -38,6 +40,10 @@ void vm_orders_resumed(struct vm_orders *orders, const struct node *node);
 void vm_orders_launched(struct vm_orders *orders, const struct node *node, struct view message);
 void vm_orders_report(struct vm_orders *orders, const struct node *node, struct view message);
 void vm_orders_inventory(struct vm_orders *orders, const struct node *node, struct view message);
+void vm_orders_migration_report(struct vm_orders *orders, const struct node *node,
+                                struct view message);
+void vm_orders_migration_ready(struct vm_orders *orders, const struct node *node,
+                               struct view message);
 
 /* The customer's proof of the last launch; STATUS_NOT_READY while the node has not reported to this
  * leader. */

@@ -1,11 +1,12 @@
-/* Inside vm_orders: what its three files share. vm_orders.c carries out what is pending;
- * vm_release.c seals keys; vm_reports.c takes what nodes say. */
+/* Inside vm_orders: what its files share. vm_orders.c carries out what is pending; vm_release.c
+ * seals keys; vm_migrations.c leads migrations; vm_reports.c takes what nodes say. */
 #ifndef TCCP_TCD_VM_ORDERS_INTERNAL_H
 #define TCCP_TCD_VM_ORDERS_INTERNAL_H
 
 #include "lib/base/table.h"
 #include "lib/protocol/launch_proof.h"
 #include "lib/protocol/launched.h"
+#include "tcd/core/pending.h"
 #include "tcd/vm_orders.h"
 
 #include "proto/node.pb-c.h"
@@ -15,8 +16,11 @@ struct order_state {
     struct digest vm;             /* key */
     struct digest order;          /* H(order) that was sent last */
     uint8_t nonce[VM_NONCE_SIZE]; /* n_U, for the customer's report */
-    bool released;                /* an order was sent in this leadership */
-    uint64_t sent_ms, proposed_ms, told_ms;
+    uint64_t released_generation; /* of the last order that was sent in this leadership */
+    uint64_t sent_ms, proposed_ms, told_ms, told_peer_ms;
+    uint64_t migration; /* the open one that the next two are about */
+    uint64_t migration_since_ms;
+    bool is_ready; /* its destination waits for the source */
     uint64_t fence_since_ms; /* when this leader first saw that its owner has no lease */
     uint64_t fence_registration;
     /* The last launch, for the proof. */
@@ -40,12 +44,28 @@ struct signer vm_orders_signer(const struct tcd *tcd);
 /* refusal may be NULL. */
 void vm_orders_log_failure(const char *event, const struct digest *vm, enum status status,
                            const struct refusal *refusal);
+/* Now, or not again before the interval is over. */
+bool vm_orders_is_due(const struct vm_orders *orders, uint64_t *last_ms, uint64_t interval_ms);
 /* Has the node end its copy. */
 void vm_orders_command(struct vm_orders *orders, const struct digest *vm, uint64_t generation,
                        const struct node *node, Tccp__VmAction action);
-/* Proposes the command, filled but for its VM and the versions that it rests on, which are those of
- * the state now. */
+/* Proposes the command, which rests on the versions of the state now; those of a peer are filled in
+ * already where it rests on them. */
+void vm_orders_propose_on(struct vm_orders *orders, const struct vm *vm, const struct node *node,
+                          struct command *command);
+/* The same of a command that names the VM by its id. */
 void vm_orders_propose(struct vm_orders *orders, const struct vm *vm, const struct node *node,
                        struct command *command);
+
+/* --- vm_migrations.c --- */
+
+/* A pending step of an open migration. */
+void vm_migrations_carry_out(struct vm_orders *orders, struct order_state *state,
+                             const struct pending *pending);
+/* Both nodes hear how the last migration was decided, as long as the owner has not resumed. */
+void vm_migrations_tell(const struct vm_orders *orders, const struct vm *vm);
+/* A side says that nothing comes of it. */
+void vm_migrations_failed(struct vm_orders *orders, const struct node *node, const struct vm *vm,
+                          const char *detail);
 
 #endif

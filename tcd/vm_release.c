@@ -93,7 +93,8 @@ static enum status send_order(const struct release *release, const struct ticket
     TRY(make_order(release, vm, node, ticket, &order));
     TRY(order_digest(bytes_view(&order), &state->order));
     memcpy(state->nonce, ticket->secret.nonce.data, VM_NONCE_SIZE);
-    state->released = true;
+    state->released_generation = vm->generation;
+    state->is_ready = false;
     state->sent_ms = orders->now_ms;
     return node_server_send(orders->tcd->node_server, node->registration.id,
                             TCCP__NODE_MESSAGE_KIND__LAUNCH_ORDER, bytes_view(&order));

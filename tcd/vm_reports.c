@@ -166,7 +166,7 @@ static bool command_of_event(Tccp__VmEvent event, struct command *command)
     case TCCP__VM_EVENT__VM_EVENT_DESTROYED:
         command->kind = COMMAND_COPY_DESTROYED;
         return true;
-    case TCCP__VM_EVENT__VM_EVENT_MIGRATION_FAILED:
+    case TCCP__VM_EVENT__VM_EVENT_MIGRATION_FAILED: /* no command about the copy */
     case TCCP__VM_EVENT__VM_EVENT_UNSPECIFIED:
     case _TCCP__VM_EVENT_IS_INT_SIZE:
         break;
@@ -186,7 +186,11 @@ void vm_orders_report(struct vm_orders *orders, const struct node *node, struct 
         vm = registry_vm(tcd_registry(orders->tcd), &id);
     }
     /* The state machine decides whether this registration may say so of this generation. */
-    if (vm && report->generation == vm->generation && command_of_event(report->event, &command)) {
+    if (vm && report->generation == vm->generation &&
+        report->event == TCCP__VM_EVENT__VM_EVENT_MIGRATION_FAILED) {
+        vm_migrations_failed(orders, node, vm, report->detail);
+    } else if (vm && report->generation == vm->generation &&
+               command_of_event(report->event, &command)) {
         (void)snprintf(command.vm.detail, sizeof command.vm.detail, "%.*s", DETAIL_SIZE,
                        report->detail);
         vm_orders_propose(orders, vm, node, &command);
@@ -273,7 +277,8 @@ enum status vm_orders_proof(const struct vm_orders *orders, const struct vm *vm,
     struct signer signer = vm_orders_signer(tcd);
     OWN(bytes) struct bytes report = {0};
 
-    if (!state || !state->has_proof || state->report.fields.generation != vm->generation) {
+    /* It speaks of the launch, wherever the VM has moved since. */
+    if (!state || !state->has_proof || state->report.fields.generation < vm->start_generation) {
         return STATUS_NOT_READY;
     }
     TRY(launch_report_make(&state->report, authority_scope(tcd->authority), &signer, &report));

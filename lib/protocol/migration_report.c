@@ -74,6 +74,20 @@ enum status migration_report_check(struct view bytes,
     return STATUS_OK;
 }
 
+enum status migration_report_peek(struct view bytes, uint64_t *ret_migration,
+                                  struct refusal *refusal)
+{
+    OWN(signed_message) struct signed_message message = {{0}, {0}};
+    struct migration_report report;
+
+    TRY(signed_message_parse(SIGNED_MIGRATION_REPORT, bytes, &message, refusal));
+    if (!report_parse(bytes_view(&message.document), &report)) {
+        return refuse(refusal, REFUSAL_MALFORMED, "migration report");
+    }
+    *ret_migration = report.migration;
+    return STATUS_OK;
+}
+
 /* ---- the coordinator's decision ---- */
 
 enum status migration_decision_make(const struct migration_decision *decision,

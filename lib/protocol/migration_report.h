@@ -34,6 +34,10 @@ WARN_UNUSED enum status migration_report_check(
     struct view bytes, const struct migration_report_expectation *expectation,
     struct migration_report *ret_report, struct refusal *refusal);
 
+/* Which migration a report is about, before anything is checked: for finding the expectation. */
+WARN_UNUSED enum status migration_report_peek(struct view bytes, uint64_t *ret_migration,
+                                              struct refusal *refusal);
+
 enum migration_verdict { MIGRATION_IS_DONE, MIGRATION_IS_ABORTED };
 
 struct migration_decision {

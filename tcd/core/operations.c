@@ -278,6 +278,7 @@ enum refusal_code ownership_revert(struct registry *registry, const struct comma
     vm->owner.registration = node->registration.id;
     memcpy(vm->pseudonym, command->vm.pseudonym, PSEUDONYM_SIZE);
     vm->peer_complete = false;
+    vm->last_migration_done = false;
     vm->release_count++;
     vm_decide(registry, vm, VM_RESUMING);
     digest_touch_vm(registry, vm);

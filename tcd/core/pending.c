@@ -15,6 +15,7 @@ const char *pending_kind_name(enum pending_kind kind)
         [PENDING_TICKET_DESTINATION] = "ticket-destination",
         [PENDING_DONE] = "done",
         [PENDING_ABORT] = "abort",
+        [PENDING_REVERT] = "revert",
         [PENDING_DESTROY] = "destroy",
         [PENDING_EVACUATE] = "evacuate",
     };
@@ -130,6 +131,11 @@ size_t pending_of_vm(const struct registry *registry, const struct vm *vm,
         /* It may have come back with the VM, paused. */
         if (owner->registration.live && owner->registration.id != vm->owner.registration) {
             add(&list, PENDING_READOPT, owner);
+        }
+        if (peer && vm->peer_complete && vm->policy.may_revert &&
+            registry_node_admits(registry, peer) == REFUSAL_NONE &&
+            placement_allows(peer, &vm->policy) == REFUSAL_NONE) {
+            add(&list, PENDING_REVERT, peer);
         }
         break;
     case VM_STOPPED:
