@@ -39,7 +39,7 @@ nodeagent_libvm_a_SOURCES = \
 	%D%/qmp_script.c %D%/qmp_script.h \
 	%D%/qmp_value.c %D%/qmp_value.h \
 	%D%/vm.c %D%/vm.h
-LINK_VM = nodeagent/libvm.a $(LINK_LAUNCHER) $(LINK_IMAGE) $(JANSSON_LIBS) $(LIBUV_LIBS)
+LINK_VM = nodeagent/libvm.a $(LINK_LAUNCHER) $(LINK_IMAGE) $(LINK_NET) $(JANSSON_LIBS) $(LIBUV_LIBS)
 
 # Registration and lease: who this host is, and that the coordinator accepts it.
 noinst_LIBRARIES += nodeagent/libregistrant.a
@@ -58,6 +58,7 @@ noinst_LIBRARIES += nodeagent/libvms.a
 nodeagent_libvms_a_SOURCES = \
 	%D%/image_fetch.c %D%/image_fetch.h \
 	%D%/vm_launch.c \
+	%D%/vm_migration.c \
 	%D%/vm_record.c %D%/vm_record.h \
 	%D%/vms.c %D%/vms.h \
 	%D%/vms_internal.h

@@ -7,6 +7,7 @@
 #include "lib/attest/tpm_structures.h"
 #include "lib/base/text.h"
 #include "lib/daemon/daemon.h"
+#include "lib/net/connection.h"
 #include "lib/net/timer.h"
 
 #include <config.h>
@@ -304,28 +305,33 @@ static enum status registrant_begin(struct program *program)
         &program->registrant);
 }
 
-static enum status vms_begin(struct program *program)
+static enum status vms_begin(struct program *program, char *ret_error)
 {
+    const struct config *config = program->config;
     char folder[PATH_MAX];
 
+    ret_error[0] = '\0';
     if (program->options->try_once) {
         return STATUS_OK;
     }
-    (void)snprintf(folder, sizeof folder, "%s/" VMS_NAME, program->config->state_directory);
+    (void)snprintf(folder, sizeof folder, "%s/" VMS_NAME, config->state_directory);
     return vms_open(
         &(struct vms_config){
             .loop = program->loop,
             .launcher_fd = program->launcher_fd,
             .folder = folder,
+            .shared_folder = config->shared_directory,
+            .migration_address = config->migration_address,
             .callbacks = {vms_identity, vms_send, on_launcher_lost},
             .argument = program,
         },
-        &program->vms);
+        &program->vms, ret_error);
 }
 
 static enum exit_code program_start(struct program *program)
 {
     const struct config *config = program->config;
+    char error[LISTENER_ERROR_SIZE] = "";
     enum status status;
 
     if (mkdir(config->state_directory, 0700) != 0 && errno != EEXIST) {
@@ -342,7 +348,10 @@ static enum exit_code program_start(struct program *program)
     }
     status = timers_start(program);
     if (status == STATUS_OK) {
-        status = vms_begin(program);
+        status = vms_begin(program, error);
+    }
+    if (status != STATUS_OK && error[0]) {
+        return complain(error);
     }
     if (status == STATUS_OK) {
         status = registrant_begin(program);

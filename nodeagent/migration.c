@@ -84,10 +84,10 @@ static enum status key_write(const struct migration_request *request)
 }
 
 /* Overwritten first: what is unlinked may stay in memory for a while. */
-static void key_remove(const struct migration_request *request)
+void migration_forget_key(int secrets_fd)
 {
     static const char nothing[sizeof KEY_USER + 1 + HEX_SIZE(MIGRATION_KEY_SIZE)];
-    int fd = openat(request->secrets_fd, KEY_FILE, O_WRONLY | O_CLOEXEC);
+    int fd = openat(secrets_fd, KEY_FILE, O_WRONLY | O_CLOEXEC);
 
     if (fd >= 0) {
         ssize_t ignored = write(fd, nothing, sizeof nothing);
@@ -95,7 +95,7 @@ static void key_remove(const struct migration_request *request)
         (void)ignored;
         (void)close(fd);
     }
-    (void)unlinkat(request->secrets_fd, KEY_FILE, 0);
+    (void)unlinkat(secrets_fd, KEY_FILE, 0);
 }
 
 /* --- inputs --- */
@@ -312,7 +312,7 @@ static void finish(struct migration *migration)
         migration->steps.outcome == MIGRATION_LOST) {
         hang_up(migration);
     }
-    key_remove(&migration->request);
+    migration_forget_key(migration->request.secrets_fd);
     (void)uv_timer_stop(&migration->timer);
     migration->on_finished(migration->argument, &result);
 }
@@ -409,6 +409,12 @@ void migration_on_gone(struct migration *migration)
     }
 }
 
+void migration_extend(struct migration *migration, uint64_t lifetime_ms)
+{
+    migration_steps_extend(&migration->steps, lifetime_ms, now_ms());
+    set_timer(migration);
+}
+
 void migration_stop(struct migration *migration, const char *reason)
 {
     const struct migration_input input = {.kind = MIGRATION_STOP_IT, .reason = reason};
@@ -435,7 +441,7 @@ enum status migration_start(struct uv_loop_s *loop, const struct migration_reque
         status = migration->socket_fd >= 0 ? STATUS_OK : STATUS_IO;
     }
     if (status != STATUS_OK) {
-        key_remove(request);
+        migration_forget_key(request->secrets_fd);
         free(migration);
         return status;
     }
@@ -463,7 +469,7 @@ void migration_free(struct migration *migration)
         return;
     }
     if (!migration->is_finished) {
-        key_remove(&migration->request);
+        migration_forget_key(migration->request.secrets_fd);
         qmp_script_cancel(migration->script);
         qmp_forget(migration->qmp, migration);
         launcher_client_forget(migration->request.launcher, migration);

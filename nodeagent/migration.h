@@ -47,6 +47,8 @@ WARN_UNUSED enum status migration_start(struct uv_loop_s *loop,
 void migration_on_event(struct migration *migration, const char *name,
                         const struct qmp_value *data);
 void migration_on_gone(struct migration *migration);
+/* The ticket came again: its lifetime counts from now. */
+void migration_extend(struct migration *migration, uint64_t lifetime_ms);
 /* Ends it as soon as possible; on_finished says how. */
 void migration_stop(struct migration *migration, const char *reason);
 
@@ -55,5 +57,8 @@ void migration_stop(struct migration *migration, const char *reason);
  * fine.
  */
 void migration_free(struct migration *migration);
+
+/* Wipes the key of a migration that an agent left behind which was killed. */
+void migration_forget_key(int secrets_fd);
 
 #endif

@@ -357,6 +357,7 @@ enum migration_action migration_steps_take(struct migration_steps *steps,
     case MIGRATION_STOP_IT:
         note(steps, "stopped", input->reason);
         /* Acted upon where it waits; an action that is under way comes to its end first. */
+        steps->is_stopped = true;
         steps->deadline_ms = now_ms < steps->deadline_ms ? now_ms : steps->deadline_ms;
         break;
     case MIGRATION_TIME:
@@ -371,6 +372,13 @@ enum migration_action migration_steps_take(struct migration_steps *steps,
     /* A new action, or the old one still under way. */
     return input->kind == MIGRATION_DONE || input->kind == MIGRATION_FAILED_IT ? steps->action
                                                                                : MIGRATION_NOTHING;
+}
+
+void migration_steps_extend(struct migration_steps *steps, uint64_t lifetime_ms, uint64_t now_ms)
+{
+    if (!steps->is_stopped && !steps->is_failing && now_ms + lifetime_ms > steps->deadline_ms) {
+        steps->deadline_ms = now_ms + lifetime_ms;
+    }
 }
 
 uint64_t migration_steps_next_ms(const struct migration_steps *steps)

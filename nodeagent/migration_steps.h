@@ -93,7 +93,7 @@ struct migration_steps {
     enum migration_state state; /* the last one that QEMU said */
     unsigned passes;
     uint64_t left_ms;
-    bool is_settled, is_failing, is_started, is_gone;
+    bool is_settled, is_failing, is_started, is_stopped;
     /* At MIGRATION_FINISHED: */
     enum migration_outcome outcome;
     bool is_complete; /* source: the destination has everything, as far as the source knows */
@@ -115,6 +115,9 @@ WARN_UNUSED enum migration_action migration_steps_start(struct migration_steps *
 WARN_UNUSED enum migration_action migration_steps_take(struct migration_steps *steps,
                                                        const struct migration_input *input,
                                                        uint64_t now_ms);
+/* The ticket came again: the coordinator still holds to it, and the time counts from now. Not for
+ * one that is to end. */
+void migration_steps_extend(struct migration_steps *steps, uint64_t lifetime_ms, uint64_t now_ms);
 /* When MIGRATION_TIME is due at the latest; UINT64_MAX: while an action is under way. */
 uint64_t migration_steps_next_ms(const struct migration_steps *steps);
 

@@ -264,7 +264,7 @@ static bool take_vm_message(const struct registrant *registrant, const Tccp__Nod
     static const Tccp__NodeMessageKind kinds[] = {
         TCCP__NODE_MESSAGE_KIND__LAUNCH_ORDER,     TCCP__NODE_MESSAGE_KIND__RUN_GRANT,
         TCCP__NODE_MESSAGE_KIND__MIGRATION_TICKET, TCCP__NODE_MESSAGE_KIND__MIGRATION_DECISION,
-        TCCP__NODE_MESSAGE_KIND__VM_COMMAND,
+        TCCP__NODE_MESSAGE_KIND__VM_COMMAND,       TCCP__NODE_MESSAGE_KIND__MIGRATION_READY,
     };
     const struct registrant_config *config = &registrant->config;
 

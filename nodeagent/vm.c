@@ -1,6 +1,7 @@
 #include "nodeagent/vm.h"
 
 #include "lib/base/text.h"
+#include "lib/net/timer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,9 @@ struct vm {
     vm_on_done on_done;
     void *done_argument;
     struct question *questions; /* that wait for an answer */
+    struct timer *abandon_timer;
+    uint64_t abandon_until_ms;
+    struct question *abandon; /* who waits for it */
 };
 
 /* Who is told of the answer to a single command. */
@@ -92,6 +96,65 @@ static void on_closed(void *argument, enum status status)
     }
 }
 
+/* --- a migration that an earlier agent left --- */
+
+enum { ABANDON_ASK_MS = 50 };
+
+static void abandoned(struct vm *vm, enum status status, const char *error)
+{
+    const struct question question = question_take(TAKE(vm->abandon));
+
+    question.on_done(question.argument, status, error);
+}
+
+static bool is_over(const char *state)
+{
+    return !state || strcmp(state, "none") == 0 || strcmp(state, "completed") == 0 ||
+           strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0;
+}
+
+static void abandon_answer(void *argument, const struct qmp_reply *reply)
+{
+    struct vm *vm = argument;
+
+    if (reply->status != STATUS_OK) {
+        abandoned(vm, reply->status, reply->error);
+    } else if (is_over(qmp_value_string(reply->value, "status"))) {
+        abandoned(vm, STATUS_OK, "");
+    } else if (time_boot_ms() >= vm->abandon_until_ms) {
+        abandoned(vm, STATUS_TIMEOUT, "QEMU does not give up its migration");
+    } else {
+        timer_start(vm->abandon_timer, ABANDON_ASK_MS);
+    }
+}
+
+static void ask_again(void *argument)
+{
+    struct vm *vm = argument;
+
+    qmp_execute(vm->qmp, "query-migrate", NULL, -1, VM_COMMAND_TIMEOUT_MS, abandon_answer, vm);
+}
+
+static void cancel_answer(void *argument, const struct qmp_reply *reply)
+{
+    struct vm *vm = argument;
+
+    if (reply->status == STATUS_OK || reply->status == STATUS_REFUSED) {
+        ask_again(vm);
+    } else {
+        abandoned(vm, reply->status, reply->error);
+    }
+}
+
+void vm_abandon_migration(struct vm *vm, vm_on_done on_done, void *argument)
+{
+    ASSERT(!vm->abandon);
+    vm->abandon = question_new(vm, argument);
+    vm->abandon->on_done = on_done;
+    vm->abandon_until_ms = time_boot_ms() + VM_ABANDON_TIMEOUT_MS;
+    qmp_execute(vm->qmp, "migrate_cancel", NULL, -1, VM_COMMAND_TIMEOUT_MS, cancel_answer, vm);
+}
+
 enum status vm_open(struct uv_loop_s *loop, int qmp_fd, enum qmp_start start,
                     const struct vm_handlers *handlers, void *argument, struct vm **ret_vm)
 {
@@ -104,8 +167,14 @@ enum status vm_open(struct uv_loop_s *loop, int qmp_fd, enum qmp_start start,
     }
     vm->handlers = *handlers;
     vm->argument = argument;
-    status = qmp_open(loop, qmp_fd, start, &qmp_handlers, vm, &vm->qmp);
+    status = timer_new(loop, ask_again, vm, &vm->abandon_timer);
+    if (status == STATUS_OK) {
+        status = qmp_open(loop, qmp_fd, start, &qmp_handlers, vm, &vm->qmp);
+    }
     if (status != STATUS_OK) {
+        if (vm->abandon_timer) {
+            timer_free(vm->abandon_timer);
+        }
         free(vm);
         return status;
     }
@@ -118,6 +187,7 @@ void vm_close(struct vm *vm)
     if (vm) {
         qmp_script_cancel(vm->script);
         qmp_close(vm->qmp);
+        timer_free(vm->abandon_timer);
         while (vm->questions) {
             (void)question_take(vm->questions);
         }

@@ -15,6 +15,7 @@ struct vm;
 
 enum {
     VM_COMMAND_TIMEOUT_MS = 20000,
+    VM_ABANDON_TIMEOUT_MS = 10000,
     VM_CONSOLE_READ_MAX = 48 * 1024, /* bytes at a time */
 };
 
@@ -56,6 +57,9 @@ void vm_attach_disk(struct vm *vm, int base_fd, int overlay_fd, const struct vm_
  * them again then. Ends when the guest runs.
  */
 void vm_run(struct vm *vm, const struct vm_keys *keys, vm_on_done on_done, void *argument);
+/* Ends a migration that an earlier agent may have left under way in QEMU; harmless where there is
+ * none. Ends when QEMU says that it has given up, in VM_ABANDON_TIMEOUT_MS at the latest. */
+void vm_abandon_migration(struct vm *vm, vm_on_done on_done, void *argument);
 /* Stops the guest. */
 void vm_pause(struct vm *vm, vm_on_done on_done, void *argument);
 

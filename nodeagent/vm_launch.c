@@ -1,6 +1,7 @@
 /* One VM's way from its order to its end. */
 #include "lib/base/log.h"
 #include "lib/base/text.h"
+#include "nodeagent/migration.h"
 #include "nodeagent/vms_internal.h"
 
 #include <inttypes.h>
@@ -31,15 +32,15 @@ static void log_entry(const struct vm_entry *entry, enum log_level level, const 
 
 /* --- the end --- */
 
-static void preparation_drop(struct vm_entry *entry)
+static void keys_drop(struct vm_entry *entry)
 {
     secret_free(&entry->image_key);
     secret_free(&entry->overlay_key);
-    image_set_close(&entry->images);
 }
 
 static void monitor_drop(struct vm_entry *entry)
 {
+    entry_move_free(entry);
     vm_close(TAKE(entry->vm));
     close_fd(&entry->qmp_fd);
     close_fd(&entry->memory_fd);
@@ -48,10 +49,45 @@ static void monitor_drop(struct vm_entry *entry)
 
 void entry_free(struct vm_entry *entry)
 {
-    preparation_drop(entry);
+    keys_drop(entry);
+    image_set_close(&entry->images);
     monitor_drop(entry);
     bytes_free(&entry->grant);
     free(entry);
+}
+
+/* A shared folder may take its time. */
+struct removal {
+    const char *folder;
+    struct digest vm;
+    uint64_t start_generation;
+};
+
+static void work_remove(void *argument)
+{
+    const struct removal *removal = argument;
+
+    image_overlay_remove(removal->folder, &removal->vm, removal->start_generation);
+}
+
+static void done_remove(void *argument)
+{
+    free(argument);
+}
+
+static void overlay_remove(const struct vm_entry *entry)
+{
+    struct removal *removal = malloc(sizeof *removal);
+
+    if (!removal) {
+        return;
+    }
+    *removal = (struct removal){entry->vms->config.shared_folder, entry->record.vm,
+                                entry->start_generation};
+    if (worker_submit(entry->vms->worker, work_remove, done_remove, removal) != STATUS_OK) {
+        log_entry(entry, LOG_WARNING, "overlay-left", "too much else is to be done");
+        free(removal);
+    }
 }
 
 /* Is it over? */
@@ -63,6 +99,9 @@ static void entry_consider(struct vm_entry *entry)
         return;
     }
     log_entry(entry, LOG_NOTICE, "vm-over", record->detail);
+    if (record->outcome == RECORD_ENDED && entry->overlay_mode != OVERLAY_PRIVATE) {
+        overlay_remove(entry);
+    }
     if (record->outcome != RECORD_NO_OUTCOME) {
         vms_report(entry->vms, &record->vm, record->generation, record->outcome, record->detail);
     }
@@ -85,7 +124,8 @@ static void entry_take_down(struct vm_entry *entry)
     struct launcher_request request = {.kind = LAUNCHER_DESTROY, .vm = entry->record.vm};
 
     if (!entry->is_fetching) {
-        preparation_drop(entry);
+        keys_drop(entry);
+        image_set_close(&entry->images);
     }
     monitor_drop(entry);
     bytes_free(&entry->grant);
@@ -105,6 +145,10 @@ void entry_end(struct vm_entry *entry, enum record_outcome outcome, const char *
     va_start(arguments, format);
     (void)vsnprintf(detail, sizeof detail, format, arguments);
     va_end(arguments);
+    /* What a migration was to bring here is with its source still. */
+    if (outcome == RECORD_FAILED && entry->migration != 0 && !entry->record.is_whole) {
+        outcome = RECORD_NOT_MOVED;
+    }
     if (record_end(&entry->record, outcome, "%s", detail)) {
         log_entry(entry, outcome == RECORD_FAILED ? LOG_WARNING : LOG_NOTICE, "vm-ends", detail);
         entry_take_down(entry);
@@ -136,6 +180,7 @@ static void entry_ended_by_itself(struct vm_entry *entry)
 void entry_gone(struct vm_entry *entry, const struct launcher_notice *notice)
 {
     entry->is_held = false;
+    entry_move_gone(entry);
     (void)snprintf(entry->gone_detail, sizeof entry->gone_detail, "%s: %s",
                    notice->was_killed ? "the launcher ended it, its time without a grant was over"
                                       : "QEMU ended",
@@ -159,10 +204,32 @@ static void on_run(void *argument, enum status status, const char *error)
         return;
     }
     entry->granted_generation = entry->applying_generation;
+    entry->needs_keys = false;
+    if (!entry->keeps_keys) {
+        keys_drop(entry);
+    }
     log_entry(entry, LOG_NOTICE, "vm-runs", "");
     vms_tell_running(entry);
     if (entry->grant_generation > entry->granted_generation) {
         entry_apply_grant(entry);
+    }
+}
+
+/* The launcher has the grant. */
+static void entry_run(struct vm_entry *entry)
+{
+    const struct vm_keys keys = {secret_view(&entry->image_key), secret_view(&entry->overlay_key)};
+
+    entry->runs_when_ready = !entry->monitor_ready || (entry->needs_keys && keys.base.size == 0);
+    if (!entry->runs_when_ready) {
+        vm_run(entry->vm, entry->needs_keys ? &keys : NULL, on_run, entry);
+    }
+}
+
+void entry_keyed(struct vm_entry *entry)
+{
+    if (entry->runs_when_ready) {
+        entry_run(entry);
     }
 }
 
@@ -188,11 +255,7 @@ static void on_granted(void *argument, const struct launcher_reply *reply)
     if (entry->applying_generation > entry->record.generation) {
         entry->record.generation = entry->applying_generation;
     }
-    if (entry->monitor_ready) {
-        vm_run(entry->vm, NULL, on_run, entry);
-        return;
-    }
-    entry->runs_when_ready = true;
+    entry_run(entry);
     if (!entry->vm) {
         monitor_open(entry, QMP_RESUMED);
     }
@@ -216,15 +279,36 @@ static void on_attached(void *argument, enum status status, const char *error)
 {
     struct vm_entry *entry = argument;
 
-    /* Whatever came of it: QEMU has the keys as ciphers, or gets them no more. */
-    preparation_drop(entry);
+    image_set_close(&entry->images);
+    /* QEMU has them as ciphers, or gets them no more. */
+    if (!entry->keeps_keys && !entry->needs_keys) {
+        keys_drop(entry);
+    }
     if (status != STATUS_OK) {
         entry_end(entry, RECORD_FAILED, "the disk cannot be attached: %s", error);
-        return;
-    }
-    if (record_move(&entry->record, RECORD_ATTACHED) && entry->grant.size > 0) {
+    } else if (entry->migration != 0) {
+        entry_expected(entry);
+    } else if (record_move(&entry->record, RECORD_ATTACHED) && entry->grant.size > 0) {
         entry_apply_grant(entry);
     }
+}
+
+/* QEMU hears this agent, and does nothing for the one before any more. */
+static void monitor_is_ready(struct vm_entry *entry)
+{
+    entry->monitor_ready = true;
+    entry_keyed(entry);
+}
+
+static void on_abandoned(void *argument, enum status status, const char *error)
+{
+    struct vm_entry *entry = argument;
+
+    if (status != STATUS_OK) {
+        entry_end(entry, RECORD_FAILED, "QEMU: %s", error);
+        return;
+    }
+    monitor_is_ready(entry);
 }
 
 static void on_monitor_ready(void *argument)
@@ -232,13 +316,12 @@ static void on_monitor_ready(void *argument)
     struct vm_entry *entry = argument;
     const struct vm_keys keys = {secret_view(&entry->image_key), secret_view(&entry->overlay_key)};
 
-    entry->monitor_ready = true;
     if (entry->record.state == RECORD_ATTACHING) {
+        entry->monitor_ready = true;
         vm_attach_disk(entry->vm, entry->images.disk, entry->images.overlay, &keys, on_attached,
                        entry);
-    } else if (entry->runs_when_ready) {
-        entry->runs_when_ready = false;
-        vm_run(entry->vm, NULL, on_run, entry);
+    } else {
+        vm_abandon_migration(entry->vm, on_abandoned, entry);
     }
 }
 
@@ -247,6 +330,7 @@ static void on_monitor_event(void *argument, const char *name, const struct qmp_
     struct vm_entry *entry = argument;
     bool by_guest = false;
 
+    entry_move_event(entry, name, data);
     if (strcmp(name, "SHUTDOWN") == 0 && data && qmp_value_flag(data, "guest", &by_guest)) {
         entry->record.was_shut_down = by_guest;
     }
@@ -290,13 +374,16 @@ static void descriptors_take(struct vm_entry *entry, const int fds[VM_FD_COUNT])
     entry->secrets_fd = fds[VM_FD_SECRETS];
 }
 
-void entry_adopt(struct vm_entry *entry, const int fds[VM_FD_COUNT], bool is_running)
+void entry_adopt(struct vm_entry *entry, const int fds[VM_FD_COUNT], enum vm_state state)
 {
     entry->is_held = true;
+    /* Frozen for a migration, at either end of it. */
+    entry->needs_keys = state == VM_FROZEN || state == VM_SETTLING;
     descriptors_take(entry, fds);
-    log_entry(entry, LOG_NOTICE, "vm-found", is_running ? "it runs" : "it is stopped");
+    migration_forget_key(entry->secrets_fd);
+    log_entry(entry, LOG_NOTICE, "vm-found", vm_state_name(state));
     /* A QEMU that is stopped would not answer before its grant. */
-    if (is_running) {
+    if (state == VM_RUNNING) {
         monitor_open(entry, QMP_RESUMED);
     }
 }
@@ -336,6 +423,7 @@ static void entry_start(struct vm_entry *entry)
         .prepare_ms = PREPARE_MS,
         .shape = {.memory_mib = (uint32_t)(manifest->memory_size / IMAGE_MEMORY_UNIT),
                   .vcpus = (uint16_t)manifest->vcpu_count,
+                  .is_incoming = entry->migration != 0,
                   .has_kernel = manifest->kernel.size > 0,
                   .command_line = view_string(manifest->command_line)},
     };
@@ -347,16 +435,18 @@ static void entry_start(struct vm_entry *entry)
 static void work_fetch(void *argument)
 {
     struct vm_entry *entry = argument;
-    char name[HEX_SIZE(SHA256_SIZE)];
     const struct image_order order = {
         .manifest = &entry->manifest,
         .location = entry->location,
         .folder = entry->vms->folder,
-        .overlay_name = name,
+        .overlay_mode = entry->overlay_mode,
+        .shared_folder =
+            entry->overlay_mode == OVERLAY_PRIVATE ? NULL : entry->vms->config.shared_folder,
+        .vm = entry->record.vm,
+        .start_generation = entry->start_generation,
         .overlay_key = secret_view(&entry->overlay_key),
     };
 
-    hex_encode(digest_view(&entry->record.vm), name);
     entry->fetch_status = image_fetch(&order, &entry->images, &entry->fetch_refusal);
 }
 

@@ -19,6 +19,7 @@ static const uint8_t moves[RECORD_STATE_COUNT][RECORD_STEP_COUNT] = {
     [RECORD_ATTACHING] =
         {
             [RECORD_ATTACHED] = TO(RECORD_PREPARED),
+            [RECORD_EXPECTED] = TO(RECORD_INCOMING),
             [RECORD_END] = TO(RECORD_ENDING),
         },
     [RECORD_PREPARED] =
@@ -35,6 +36,23 @@ static const uint8_t moves[RECORD_STATE_COUNT][RECORD_STEP_COUNT] = {
     [RECORD_RUNNING] =
         {
             [RECORD_GRANTED] = TO(RECORD_GRANTING),
+            [RECORD_LEAVES] = TO(RECORD_LEAVING),
+            [RECORD_END] = TO(RECORD_ENDING),
+        },
+    [RECORD_INCOMING] =
+        {
+            [RECORD_COMPLETED] = TO(RECORD_LOADED),
+            [RECORD_END] = TO(RECORD_ENDING),
+        },
+    [RECORD_LOADED] =
+        {
+            [RECORD_DECIDED] = TO(RECORD_PREPARED),
+            [RECORD_END] = TO(RECORD_ENDING),
+        },
+    [RECORD_LEAVING] =
+        {
+            [RECORD_KEPT] = TO(RECORD_RUNNING),
+            [RECORD_FROZEN] = TO(RECORD_PREPARED),
             [RECORD_END] = TO(RECORD_ENDING),
         },
     [RECORD_ENDING] = {[RECORD_GONE] = TO(RECORD_OVER)},
@@ -46,7 +64,9 @@ const char *record_state_name(enum record_state state)
         [RECORD_FETCHING] = "fetching",   [RECORD_STARTING] = "starting",
         [RECORD_ATTACHING] = "attaching", [RECORD_PREPARED] = "prepared",
         [RECORD_GRANTING] = "granting",   [RECORD_RUNNING] = "running",
-        [RECORD_ENDING] = "ending",       [RECORD_OVER] = "over",
+        [RECORD_INCOMING] = "incoming",   [RECORD_LOADED] = "loaded",
+        [RECORD_LEAVING] = "leaving",     [RECORD_ENDING] = "ending",
+        [RECORD_OVER] = "over",
     };
 
     ASSERT(state < RECORD_STATE_COUNT);
@@ -64,7 +84,7 @@ struct vm_record record_new(const struct digest *vm, uint64_t generation, uint64
 struct vm_record record_adopted(const struct digest *vm, uint64_t generation)
 {
     return (struct vm_record){
-        .vm = *vm, .state = RECORD_PREPARED, .generation = generation, .has_run = true};
+        .vm = *vm, .state = RECORD_PREPARED, .generation = generation, .is_whole = true};
 }
 
 bool record_move(struct vm_record *record, enum record_step step)
@@ -75,7 +95,7 @@ bool record_move(struct vm_record *record, enum record_step step)
         return false;
     }
     record->state = (enum record_state)(to - 1);
-    record->has_run |= step == RECORD_RESUMED;
+    record->is_whole |= step == RECORD_RESUMED || step == RECORD_COMPLETED;
     return true;
 }
 
@@ -93,7 +113,8 @@ bool record_end(struct vm_record *record, enum record_outcome outcome, const cha
     return true;
 }
 
-static enum order_answer take_launch(const struct vm_record *record, uint64_t generation)
+/* To start it, or to receive it. */
+static enum order_answer take_begin(const struct vm_record *record, uint64_t generation)
 {
     if (!record) {
         return ORDER_BEGIN;
@@ -115,7 +136,8 @@ enum order_answer record_take_order(const struct vm_record *record, enum order_p
 {
     switch (purpose) {
     case ORDER_LAUNCH:
-        return take_launch(record, generation);
+    case ORDER_MIGRATE:
+        return take_begin(record, generation);
     case ORDER_READOPT:
         if (!record) {
             return ORDER_MISSING;
@@ -127,15 +149,17 @@ enum order_answer record_take_order(const struct vm_record *record, enum order_p
             return ORDER_REPORT;
         }
         return record->state == RECORD_ENDING ? ORDER_WAIT : ORDER_TAKE;
-    case ORDER_MIGRATE:
-        break;
     }
-    return ORDER_UNSUPPORTED;
+    return ORDER_STALE;
 }
 
 enum grant_answer record_take_grant(const struct vm_record *record, uint64_t generation)
 {
-    if (!record || generation < record->generation) {
+    /* An order comes before its grant: where nothing is, nothing will be. */
+    if (!record) {
+        return GRANT_REPORT;
+    }
+    if (generation < record->generation) {
         return GRANT_IGNORE;
     }
     switch (record->state) {
@@ -143,12 +167,16 @@ enum grant_answer record_take_grant(const struct vm_record *record, uint64_t gen
     case RECORD_STARTING:
     case RECORD_ATTACHING:
     case RECORD_GRANTING:
+    case RECORD_INCOMING:
+    case RECORD_LOADED:
+    case RECORD_LEAVING:
         return GRANT_KEEP;
     case RECORD_PREPARED:
     case RECORD_RUNNING:
         return GRANT_APPLY;
-    case RECORD_ENDING:
     case RECORD_OVER:
+        return GRANT_REPORT;
+    case RECORD_ENDING:
     case RECORD_STATE_COUNT:
         break;
     }
@@ -168,5 +196,5 @@ enum command_answer record_take_command(const struct vm_record *record, uint64_t
 
 bool record_survives(const struct vm_record *record)
 {
-    return record->has_run && record->state != RECORD_ENDING && record->state != RECORD_OVER;
+    return record->is_whole && record->state != RECORD_ENDING && record->state != RECORD_OVER;
 }

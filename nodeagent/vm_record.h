@@ -7,6 +7,11 @@
  *      overlay)                             a grant)  <-------- grant ---------+-+
  *        `-----------`------------`------------`------------`-------- end --> ENDING -> OVER
  *
+ * A live migration, at its destination and at its source (every state ends like those above):
+ *
+ *     ATTACHING --> INCOMING --loaded--> LOADED --decided--> PREPARED
+ *     RUNNING --> LEAVING --kept--> RUNNING, or --frozen--> PREPARED
+ *
  * A VM that an earlier agent started begins as PREPARED: it runs, or is stopped, but this agent has
  * no grant for it yet. OVER is kept until the next registration, so that its end can be told again.
  */
@@ -23,8 +28,11 @@ enum record_state {
     RECORD_PREPARED,  /* waits for a grant */
     RECORD_GRANTING,  /* the launcher gets the grant, then QEMU is told to go on */
     RECORD_RUNNING,
-    RECORD_ENDING, /* what is left of it is taken down */
-    RECORD_OVER,   /* nothing is left */
+    RECORD_INCOMING, /* QEMU waits for the state of a migration, or loads it */
+    RECORD_LOADED,   /* all of it is here and frozen; whose the VM is has not been decided */
+    RECORD_LEAVING,  /* its state goes to the destination of a migration */
+    RECORD_ENDING,   /* what is left of it is taken down */
+    RECORD_OVER,     /* nothing is left */
     RECORD_STATE_COUNT
 };
 const char *record_state_name(enum record_state state);
@@ -33,11 +41,17 @@ enum record_step {
     RECORD_FETCHED,
     RECORD_STARTED,
     RECORD_ATTACHED,
-    RECORD_GRANTED, /* a grant goes to the launcher */
-    RECORD_REFUSED, /* the launcher does not take it */
-    RECORD_RESUMED, /* the guest runs */
-    RECORD_END,     /* by a command, a failure or by itself */
-    RECORD_GONE,    /* nothing is left of it, here and at the launcher */
+    RECORD_GRANTED,   /* a grant goes to the launcher */
+    RECORD_REFUSED,   /* the launcher does not take it */
+    RECORD_RESUMED,   /* the guest runs */
+    RECORD_EXPECTED,  /* the disk is attached, and a migration is to bring the state */
+    RECORD_COMPLETED, /* it did */
+    RECORD_DECIDED,   /* the coordinator gave the VM to the state that was loaded */
+    RECORD_LEAVES,    /* a migration begins to send the state */
+    RECORD_KEPT,      /* nothing came of it, and the guest runs on */
+    RECORD_FROZEN,    /* the guest was stopped for it: it goes on under a newer grant only */
+    RECORD_END,       /* by a command, a failure or by itself */
+    RECORD_GONE,      /* nothing is left of it, here and at the launcher */
     RECORD_STEP_COUNT
 };
 
@@ -47,6 +61,7 @@ enum record_outcome {
     RECORD_ENDED,      /* the guest shut down, or was stopped as asked */
     RECORD_FAILED,
     RECORD_DESTROYED,
+    RECORD_NOT_MOVED, /* of a migration's destination: the source still has it */
 };
 
 enum { RECORD_DETAIL_SIZE = 160 }; /* characters, with the NUL: as much as the coordinator keeps */
@@ -56,8 +71,8 @@ struct vm_record {
     enum record_state state;
     uint64_t generation;   /* the highest seen in an order or a grant */
     uint64_t registration; /* of the last order or grant; 0: an earlier agent's */
-    bool has_run;          /* its guest ran, under this agent or an earlier one */
-    bool was_shut_down;    /* QEMU said that the guest asked for its end */
+    bool is_whole; /* its guest ran here, or all of its state came: there is something to lose */
+    bool was_shut_down; /* QEMU said that the guest asked for its end */
     enum record_outcome outcome;
     char detail[RECORD_DETAIL_SIZE];
 };
@@ -75,14 +90,13 @@ bool record_end(struct vm_record *record, enum record_outcome outcome, const cha
 /* What to do with an order that was checked and is for this node. record: NULL when there is none.
  */
 enum order_answer {
-    ORDER_BEGIN,       /* start it; what is there is over */
-    ORDER_TAKE,        /* it is here: take the key for its proof, and answer again */
-    ORDER_REPORT,      /* say again how it ended */
-    ORDER_WAIT,        /* it is just being taken down */
-    ORDER_REPLACE,     /* take down the copy of an older generation; the order comes again */
-    ORDER_MISSING,     /* there is nothing to readopt */
-    ORDER_STALE,       /* of an older generation */
-    ORDER_UNSUPPORTED, /* migration */
+    ORDER_BEGIN,   /* start it; what is there is over */
+    ORDER_TAKE,    /* it is here: take the key for its proof, and answer again */
+    ORDER_REPORT,  /* say again how it ended */
+    ORDER_WAIT,    /* it is just being taken down */
+    ORDER_REPLACE, /* take down the copy of an older generation; the order comes again */
+    ORDER_MISSING, /* there is nothing to readopt */
+    ORDER_STALE,   /* of an older generation */
 };
 enum order_answer record_take_order(const struct vm_record *record, enum order_purpose purpose,
                                     uint64_t generation);
@@ -91,6 +105,7 @@ enum grant_answer {
     GRANT_IGNORE,
     GRANT_KEEP, /* until it is prepared */
     GRANT_APPLY,
+    GRANT_REPORT, /* nothing is here that could run: say so */
 };
 enum grant_answer record_take_grant(const struct vm_record *record, uint64_t generation);
 
@@ -101,8 +116,8 @@ enum command_answer {
 };
 enum command_answer record_take_command(const struct vm_record *record, uint64_t generation);
 
-/* Whether a new registration has it in its inventory: it ran, and is here. Whatever was only being
- * started for another registration is to be taken down instead. */
+/* Whether a new registration has it in its inventory: it is whole, and here. Whatever was only
+ * being started for another registration is to be taken down instead. */
 bool record_survives(const struct vm_record *record);
 
 #endif

@@ -25,8 +25,8 @@ enum {
     INVENTORY_SIZE_MAX = 1 << 20,
 };
 
-static void log_refusal(const char *event, const struct digest *vm, enum status status,
-                        const struct refusal *refusal)
+void vms_log_refusal(const char *event, const struct digest *vm, enum status status,
+                     const struct refusal *refusal)
 {
     log_event(LOG_WARNING, event, "vm=%s reason=%s detail=\"%s\"", hex_short(digest_view(vm)).text,
               status == STATUS_REFUSED ? refusal_name(refusal->code) : status_text(status),
@@ -35,8 +35,7 @@ static void log_refusal(const char *event, const struct digest *vm, enum status 
 
 /* --- to the coordinator --- */
 
-/* What could not be sent is sent again when there is a connection. */
-static void vms_send(struct vms *vms, Tccp__NodeMessageKind kind, struct view payload)
+void vms_send(struct vms *vms, Tccp__NodeMessageKind kind, struct view payload)
 {
     enum status status = vms->config.callbacks.send(vms->config.argument, kind, payload);
 
@@ -69,6 +68,7 @@ void vms_report(struct vms *vms, const struct digest *vm, uint64_t generation,
         [RECORD_ENDED] = TCCP__VM_EVENT__VM_EVENT_ENDED,
         [RECORD_FAILED] = TCCP__VM_EVENT__VM_EVENT_FAILED,
         [RECORD_DESTROYED] = TCCP__VM_EVENT__VM_EVENT_DESTROYED,
+        [RECORD_NOT_MOVED] = TCCP__VM_EVENT__VM_EVENT_MIGRATION_FAILED,
     };
 
     send_event(vms, vm, generation, events[outcome], detail);
@@ -94,19 +94,21 @@ static enum status send_launched(struct vm_entry *entry)
 /* Which of the two the coordinator waits for, if for any, only it knows; it ignores the other. */
 void vms_tell_running(struct vm_entry *entry)
 {
+    const bool was_launched =
+        entry->has_launched && entry->launched.generation == entry->granted_generation;
     enum status status;
 
     if (entry->record.state != RECORD_RUNNING) {
         return;
     }
-    if (entry->has_launched && entry->launched.generation == entry->granted_generation) {
+    if (was_launched) {
         status = send_launched(entry);
         if (status != STATUS_OK) {
             log_event(LOG_INFO, "vm-message-not-sent", "kind=launched reason=\"%s\"",
                       status_text(status));
         }
     }
-    if (entry->is_adopted) {
+    if (entry->is_adopted || !was_launched) {
         send_event(entry->vms, &entry->record.vm, entry->granted_generation,
                    TCCP__VM_EVENT__VM_EVENT_RESUMED, "");
     }
@@ -143,9 +145,8 @@ static void send_inventory(struct vms *vms)
 
 /* --- orders --- */
 
-/* As QEMU is given it: the same at both ends of a migration. */
-static struct digest machine_configuration(const struct image_manifest *manifest,
-                                           const struct digest *perimeter_id)
+struct digest machine_configuration(const struct image_manifest *manifest,
+                                    const struct digest *perimeter_id)
 {
     struct canonical canonical =
         canonical_begin("tccp-machine-configuration", &(struct scope){*perimeter_id, 0});
@@ -182,7 +183,11 @@ static void note_order(struct vm_entry *entry, const struct launch_order *order,
                             machine_configuration(&order->manifest, &identity->scope.perimeter_id)},
         .proof = launch_proof_mac(secret->key, &identity->scope, &fields),
     };
-    entry->has_launched = true;
+    /* A migration's destination did not launch it. */
+    entry->has_launched = header->purpose != ORDER_MIGRATE;
+    entry->manifest = order->manifest;
+    entry->start_generation = header->start_generation;
+    entry->migration = header->migration;
     entry->record.registration = header->registration;
     if (header->generation > entry->record.generation) {
         entry->record.generation = header->generation;
@@ -208,8 +213,31 @@ static void entry_forget(struct vm_entry *entry)
     entry_free(entry);
 }
 
+static enum status take_keys(struct vm_entry *entry, const struct launch_order *order,
+                             const struct vm_secret *secret, const struct launch_policy *policy)
+{
+    entry->keeps_keys = policy->may_migrate;
+    if (entry->image_key.size > 0) {
+        return STATUS_OK; /* They never change. */
+    }
+    TRY(vm_image_key(secret->key, &entry->image_key));
+    return vm_overlay_key(secret->key, &order->header.vm, order->header.start_generation,
+                          &entry->overlay_key);
+}
+
+/* Also of one that an earlier agent started, which decided the same. */
+static enum overlay_mode overlay_mode_of(const struct vms *vms, const struct order_header *header,
+                                         const struct launch_policy *policy)
+{
+    if (header->purpose == ORDER_MIGRATE) {
+        return OVERLAY_SHARED_EXISTING;
+    }
+    return policy->may_migrate && vms->config.shared_folder ? OVERLAY_SHARED_NEW : OVERLAY_PRIVATE;
+}
+
 static void begin(struct vms *vms, struct vm_entry *old, const struct launch_order *order,
-                  const struct vm_secret *secret, const struct registrant_identity *identity)
+                  const struct vm_secret *secret, const struct launch_policy *policy,
+                  const struct registrant_identity *identity)
 {
     const struct order_header *header = &order->header;
     const struct vm_record record =
@@ -220,18 +248,34 @@ static void begin(struct vms *vms, struct vm_entry *old, const struct launch_ord
         entry_forget(old);
     }
     entry = entry_new(vms, &record);
-    entry->manifest = order->manifest;
     memcpy(entry->location, order->image_location, sizeof entry->location);
     note_order(entry, order, secret, identity);
-    if (vm_image_key(secret->key, &entry->image_key) != STATUS_OK ||
-        vm_overlay_key(secret->key, &header->vm, header->generation, &entry->overlay_key) !=
-            STATUS_OK) {
+    entry->overlay_mode = overlay_mode_of(vms, header, policy);
+    entry->needs_keys = header->purpose == ORDER_MIGRATE;
+    if (take_keys(entry, order, secret, policy) != STATUS_OK) {
         entry_end(entry, RECORD_FAILED, "there is no memory for its keys");
         return;
     }
-    log_event(LOG_NOTICE, "vm-ordered", "vm=%s generation=%" PRIu64,
-              hex_short(digest_view(&header->vm)).text, header->generation);
+    log_event(LOG_NOTICE, "vm-ordered", "vm=%s generation=%" PRIu64 " migration=%" PRIu64,
+              hex_short(digest_view(&header->vm)).text, header->generation, header->migration);
     entry_begin(entry);
+}
+
+/* For a VM that is here. */
+static void take_order_again(struct vm_entry *entry, const struct launch_order *order,
+                             const struct vm_secret *secret, const struct launch_policy *policy,
+                             const struct registrant_identity *identity)
+{
+    note_order(entry, order, secret, identity);
+    entry->overlay_mode = overlay_mode_of(entry->vms, &order->header, policy);
+    /* That the coordinator has it readopted decides a migration whose ticket was another agent's,
+     * or for another registration. */
+    (void)record_move(&entry->record, RECORD_DECIDED);
+    if ((policy->may_migrate || entry->needs_keys) &&
+        take_keys(entry, order, secret, policy) == STATUS_OK) {
+        entry_keyed(entry);
+    }
+    vms_tell_running(entry);
 }
 
 /* With the key: for a VM that is to be started, or that is here. */
@@ -246,16 +290,16 @@ static void open_order(struct vms *vms, struct vm_entry *entry, const struct lau
                           identity->tk_kem, &secret, &policy, &refusal);
 
     if (status != STATUS_OK) {
-        log_refusal("order-refused", &order->header.vm, status, &refusal);
+        vms_log_refusal("order-refused", &order->header.vm, status, &refusal);
         if (begins) {
-            vms_report(vms, &order->header.vm, order->header.generation, RECORD_FAILED,
+            vms_report(vms, &order->header.vm, order->header.generation,
+                       order->header.purpose == ORDER_MIGRATE ? RECORD_NOT_MOVED : RECORD_FAILED,
                        refusal.detail[0] ? refusal.detail : status_text(status));
         }
     } else if (begins) {
-        begin(vms, entry, order, &secret, identity);
+        begin(vms, entry, order, &secret, &policy, identity);
     } else {
-        note_order(entry, order, &secret, identity);
-        vms_tell_running(entry);
+        take_order_again(entry, order, &secret, &policy, identity);
     }
 }
 
@@ -287,7 +331,6 @@ static void carry_out(struct vms *vms, const struct launch_order *order,
         return;
     case ORDER_WAIT:
     case ORDER_STALE:
-    case ORDER_UNSUPPORTED:
         log_event(LOG_NOTICE, "order-ignored", "vm=%s generation=%" PRIu64 " answer=%d",
                   hex_short(digest_view(&header->vm)).text, header->generation, (int)answer);
         return;
@@ -308,7 +351,7 @@ static void take_order(struct vms *vms, struct view payload,
     enum status status = launch_order_check(payload, &expectation, &order, &refusal);
 
     if (status != STATUS_OK) {
-        log_refusal("order-refused", &order.header.vm, status, &refusal);
+        vms_log_refusal("order-refused", &order.header.vm, status, &refusal);
     } else if (!vms->launcher) {
         vms_report(vms, &order.header.vm, order.header.generation, RECORD_FAILED,
                    "this node's agent was not started by tccp-launcher: it runs no VMs");
@@ -318,6 +361,21 @@ static void take_order(struct vms *vms, struct view payload,
 }
 
 /* --- grants and commands --- */
+
+/* It is to run and is not here; how it ended may have been told before the coordinator gave it this
+ * generation. */
+static void report_missing(struct vms *vms, const struct vm_entry *entry,
+                           const struct run_grant *grant)
+{
+    const bool has_ended =
+        entry && (entry->record.outcome == RECORD_ENDED || entry->record.outcome == RECORD_FAILED);
+
+    if (vms->is_listed) {
+        vms_report(vms, &grant->vm, grant->generation,
+                   has_ended ? entry->record.outcome : RECORD_FAILED,
+                   has_ended ? entry->record.detail : "the VM is not on this node");
+    }
+}
 
 static void take_grant(struct vms *vms, struct view payload,
                        const struct registrant_identity *identity, const struct public_key *tc_sign)
@@ -336,10 +394,14 @@ static void take_grant(struct vms *vms, struct view payload,
         status = run_grant_check(payload, &expectation, &grant, &refusal);
     }
     if (status != STATUS_OK) {
-        log_refusal("grant-refused", &expectation.vm, status, &refusal);
+        vms_log_refusal("grant-refused", &expectation.vm, status, &refusal);
         return;
     }
     answer = record_take_grant(entry ? &entry->record : NULL, grant.generation);
+    if (answer == GRANT_REPORT) {
+        report_missing(vms, entry, &grant);
+        return;
+    }
     if (answer == GRANT_IGNORE || grant.generation < entry->grant_generation) {
         return;
     }
@@ -407,6 +469,12 @@ void vms_message(struct vms *vms, Tccp__NodeMessageKind kind, struct view payloa
         take_grant(vms, payload, &identity, tc_sign);
     } else if (kind == TCCP__NODE_MESSAGE_KIND__VM_COMMAND) {
         take_command(vms, payload);
+    } else if (kind == TCCP__NODE_MESSAGE_KIND__MIGRATION_TICKET) {
+        vms_take_ticket(vms, payload, &identity, tc_sign);
+    } else if (kind == TCCP__NODE_MESSAGE_KIND__MIGRATION_READY) {
+        vms_take_ready(vms, payload, &identity);
+    } else if (kind == TCCP__NODE_MESSAGE_KIND__MIGRATION_DECISION) {
+        vms_take_decision(vms, payload, &identity, tc_sign);
     } else {
         log_event(LOG_NOTICE, "vm-message-unsupported", "kind=%d", (int)kind);
     }
@@ -452,7 +520,12 @@ void vms_registered(struct vms *vms)
             entry_end(entry, RECORD_NO_OUTCOME, "its registration was lost");
         } else {
             entry->is_adopted = true;
+            entry_move_stop(entry, "its registration was lost");
         }
+    }
+    if (vms->port && migration_port_set_identity(vms->port, identity.certificate,
+                                                 identity.tk_sign) != STATUS_OK) {
+        log_event(LOG_ERROR, "migrations-not-taken", "reason=\"the certificate cannot be used\"");
     }
     if (vms->launcher) {
         trust.payload = identity.ca_certificate;
@@ -514,17 +587,19 @@ static void on_inventory(void *argument, const struct launcher_notice *notice,
     struct vms *vms = argument;
     struct vm_entry *entry;
     struct vm_record record = record_adopted(&notice->vm, notice->generation);
+    /* A migration's destination is frozen when all of the state is there. */
+    const bool is_whole = notice->has_run || notice->state == VM_FROZEN;
 
-    if (notice->has_run && notice->state != VM_KILLED && !table_find(&vms->table, &notice->vm)) {
+    if (is_whole && notice->state != VM_KILLED && !table_find(&vms->table, &notice->vm)) {
         entry = entry_new(vms, &record);
         entry->is_adopted = true;
-        entry_adopt(entry, fds, notice->state == VM_RUNNING);
+        entry_adopt(entry, fds, notice->state);
         return;
     }
     for (unsigned i = 0; i < VM_FD_COUNT; i++) {
         (void)close(fds[i]);
     }
-    if (!notice->has_run) {
+    if (!is_whole) {
         /* Half-started, perhaps without its disk: it never ran, so nothing is lost. */
         launcher_client_request(vms->launcher, &destroy, NULL, NULL, NULL);
     }
@@ -592,11 +667,21 @@ static enum status launcher_open(struct vms *vms)
     return STATUS_OK;
 }
 
-enum status vms_open(const struct vms_config *config, struct vms **ret_vms)
+static enum status port_open(struct vms *vms, char *ret_error)
+{
+    const struct vms_config *config = &vms->config;
+
+    return config->migration_address
+               ? migration_port_open(config->loop, config->migration_address, &vms->port, ret_error)
+               : STATUS_OK;
+}
+
+enum status vms_open(const struct vms_config *config, struct vms **ret_vms, char *ret_error)
 {
     struct vms *vms = calloc(1, sizeof *vms);
     enum status status = STATUS_NO_MEMORY;
 
+    ret_error[0] = '\0';
     if (!vms) {
         return STATUS_NO_MEMORY;
     }
@@ -605,6 +690,9 @@ enum status vms_open(const struct vms_config *config, struct vms **ret_vms)
     vms->folder = strdup(config->folder);
     if (vms->folder) {
         status = worker_open(config->loop, FETCH_THREADS, FETCH_QUEUE_MAX, &vms->worker);
+    }
+    if (status == STATUS_OK) {
+        status = port_open(vms, ret_error);
     }
     if (status == STATUS_OK) {
         status = launcher_open(vms);
@@ -628,10 +716,11 @@ void vms_close(struct vms *vms)
     if (vms->worker) {
         worker_close(vms->worker);
     }
-    launcher_client_close(vms->launcher);
     while ((entry = table_first(&vms->table))) {
         entry_forget(entry);
     }
+    launcher_client_close(vms->launcher);
+    migration_port_close(vms->port);
     table_free(&vms->table);
     free(vms->folder);
     free(vms);

@@ -25,11 +25,18 @@ struct vms_config {
     struct uv_loop_s *loop;
     int launcher_fd;    /* of launcher_client_inherited(), taken on success; -1: no VM is served */
     const char *folder; /* the agent's own, for images: made if missing, and emptied; copied */
+    /* Where the overlays of VMs lie that may migrate, shared with other nodes, and where this node
+     * takes migrations (host:port). NULL: none. They outlive the vms. */
+    const char *shared_folder, *migration_address;
     struct vms_callbacks callbacks;
     void *argument;
 };
 
-WARN_UNUSED enum status vms_open(const struct vms_config *config, struct vms **ret_vms);
+/* ret_error (LISTENER_ERROR_SIZE characters) says in a line what is wrong with migration_address
+ * when that is it: STATUS_MALFORMED, STATUS_EXISTS (it is in use), STATUS_DENIED, STATUS_IO; else
+ * it is "". */
+WARN_UNUSED enum status vms_open(const struct vms_config *config, struct vms **ret_vms,
+                                 char *ret_error);
 /* A new registration: what survived is reported, the rest of an older one is taken down. */
 void vms_registered(struct vms *vms);
 /* As registrant_callbacks' on_renewed. */

@@ -145,7 +145,9 @@ void vm_migrations_carry_out(struct vm_orders *orders, struct order_state *state
                 orders, vm, pending->node,
                 &(struct command){.kind = COMMAND_KEY_REISSUED, .vm = {.destination = true}});
         }
-        if (vm_orders_is_due(orders, &state->told_peer_ms, TICKET_REPEAT_MS)) {
+        /* The order first: the ticket means nothing to who does not expect the VM. */
+        if (state->released_generation == vm->generation &&
+            vm_orders_is_due(orders, &state->told_peer_ms, TICKET_REPEAT_MS)) {
             send_ticket(orders, vm, pending->node);
         }
         break;

@@ -129,17 +129,22 @@ static void proposal_applied(void *argument, enum status status, const struct ou
         return;
     }
     state = vm_orders_state(proposal.orders, &proposal.vm);
-    /* Whatever is to be done now has not been done yet. */
-    state->proposed_ms = state->told_ms = state->told_peer_ms = 0;
+    /* Whatever is to be decided now has not been proposed yet, and nobody was told of it. */
+    state->proposed_ms = 0;
+    if (proposal.kind != COMMAND_MIGRATION_REPORTED) {
+        state->told_ms = state->told_peer_ms = 0;
+    }
     if (proposal.kind == COMMAND_KEY_REISSUED) {
         vm_orders_release(proposal.orders, &proposal.vm, reissue_purpose(vm));
     } else if (proposal.kind == COMMAND_VM_READOPTED ||
                proposal.kind == COMMAND_OWNERSHIP_REVERTED) {
         vm_orders_release(proposal.orders, &proposal.vm, ORDER_READOPT);
     } else if (proposal.kind == COMMAND_GRANT_ISSUED) {
-        vm_migrations_tell(proposal.orders, vm);
-        send_grant(proposal.orders, vm, registry_node(registry, vm->owner.node));
-        state->told_ms = time_boot_ms();
+        if (vm->state != VM_LAUNCHING) {
+            vm_migrations_tell(proposal.orders, vm);
+            send_grant(proposal.orders, vm, registry_node(registry, vm->owner.node));
+            state->told_ms = time_boot_ms();
+        }
     } else if (proposal.kind == COMMAND_MIGRATION_DONE ||
                proposal.kind == COMMAND_MIGRATION_ABORTED) {
         vm_migrations_tell(proposal.orders, vm);
@@ -206,9 +211,14 @@ void vm_orders_resumed(struct vm_orders *orders, const struct node *node)
         return;
     }
     while ((vm = registry_vm_next(registry, &cursor))) {
-        if (vm->owner.node == node->id && vm->owner.registration == node->registration.id &&
-            vm->granted_generation == vm->generation && !vm->stop_requested &&
-            (vm->state == VM_LAUNCHING || vm->state == VM_RUNNING || vm->state == VM_RESUMING)) {
+        if (vm->owner.node != node->id || vm->owner.registration != node->registration.id ||
+            vm->stop_requested) {
+            continue;
+        }
+        if (vm->state == VM_LAUNCHING) {
+            vm_orders_state(orders, &vm->id)->released_generation = 0;
+        } else if (vm->granted_generation == vm->generation &&
+                   (vm->state == VM_RUNNING || vm->state == VM_RESUMING)) {
             vm_migrations_tell(orders, vm);
             send_grant(orders, vm, node);
         }
@@ -283,14 +293,17 @@ static void carry_out(struct vm_orders *orders, const struct pending *pending)
         }
         break;
     case PENDING_LAUNCH:
-        if (vm->granted_generation == vm->generation &&
-            vm_orders_is_due(orders, &state->told_ms, REPEAT_MS)) {
+        /* The order first: a node that has a grant for what it was never told of says that it is
+         * lost. */
+        if (state->released_generation != vm->generation ||
+            orders->now_ms - state->sent_ms > ANSWER_TIMEOUT_MS) {
+            if (vm_orders_is_due(orders, &state->sent_ms, REPEAT_MS)) {
+                vm_orders_propose(orders, vm, node,
+                                  &(struct command){.kind = COMMAND_KEY_REISSUED});
+            }
+        } else if (vm->granted_generation == vm->generation &&
+                   vm_orders_is_due(orders, &state->told_ms, REPEAT_MS)) {
             send_grant(orders, vm, node);
-        }
-        if ((state->released_generation == 0 ||
-             orders->now_ms - state->sent_ms > ANSWER_TIMEOUT_MS) &&
-            vm_orders_is_due(orders, &state->sent_ms, REPEAT_MS)) {
-            vm_orders_propose(orders, vm, node, &(struct command){.kind = COMMAND_KEY_REISSUED});
         }
         break;
     case PENDING_RESUME:

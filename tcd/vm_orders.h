@@ -31,9 +31,9 @@ void vm_orders_restart(struct vm_orders *orders, uint64_t now_ms);
 void vm_orders_release(struct vm_orders *orders, const struct digest *vm,
                        enum order_purpose purpose);
 
-/* The node goes on with its registration on a new connection: grants that were on their way over
- * the old one may be lost, and are sent again. What a grant gives is the same however often it
- * comes. */
+/* The node goes on with its registration on a new connection: orders and grants that were on their
+ * way over the old one may be lost, and are sent again. What a grant gives is the same however
+ * often it comes. */
 void vm_orders_resumed(struct vm_orders *orders, const struct node *node);
 
 /* From a node, over the connection of this live registration. */

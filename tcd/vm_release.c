@@ -96,8 +96,12 @@ static enum status send_order(const struct release *release, const struct ticket
     state->released_generation = vm->generation;
     state->is_ready = false;
     state->sent_ms = orders->now_ms;
-    return node_server_send(orders->tcd->node_server, node->registration.id,
-                            TCCP__NODE_MESSAGE_KIND__LAUNCH_ORDER, bytes_view(&order));
+    TRY(node_server_send(orders->tcd->node_server, node->registration.id,
+                         TCCP__NODE_MESSAGE_KIND__LAUNCH_ORDER, bytes_view(&order)));
+    /* What has to come after it: the grant, or the ticket of a migration. */
+    state->told_ms = state->told_peer_ms = 0;
+    vm_orders_look(orders, &vm->id);
+    return STATUS_OK;
 }
 
 static void ticket_was_opened(void *argument, enum status status, struct secret *plaintext)
@@ -162,6 +166,7 @@ void vm_orders_release(struct vm_orders *orders, const struct digest *vm_id,
     release->vm = vm->id;
     release->purpose = purpose;
     node = registry_node(registry, recipient_of(release, vm));
+    vm_orders_state(orders, vm_id)->sent_ms = orders->now_ms;
     release->generation = vm->generation;
     release->registration = node ? node->registration.id : 0;
     status = launch_request_parse(bytes_view(&vm->request), &release->request, &refusal);

@@ -142,6 +142,17 @@ static bool decision_parse(struct view document, struct migration_decision *deci
     return true;
 }
 
+enum status migration_decision_peek(struct view bytes, struct migration_decision *ret_decision,
+                                    struct refusal *refusal)
+{
+    OWN(signed_message) struct signed_message message = {{0}, {0}};
+
+    TRY(signed_message_parse(SIGNED_MIGRATION_DECISION, bytes, &message, refusal));
+    return decision_parse(bytes_view(&message.document), ret_decision)
+               ? STATUS_OK
+               : refuse(refusal, REFUSAL_MALFORMED, "migration decision");
+}
+
 enum status migration_decision_check(struct view bytes,
                                      const struct migration_decision_expectation *expectation,
                                      struct migration_decision *ret_decision,

@@ -53,6 +53,11 @@ WARN_UNUSED enum status migration_decision_make(const struct migration_decision 
                                                 const struct signer *tc_sign,
                                                 struct bytes *ret_bytes);
 
+/* What a decision says, before anything is checked: for finding the expectation. */
+WARN_UNUSED enum status migration_decision_peek(struct view bytes,
+                                                struct migration_decision *ret_decision,
+                                                struct refusal *refusal);
+
 /* What a node knows of the migration it takes part in. */
 struct migration_decision_expectation {
     struct scope scope;

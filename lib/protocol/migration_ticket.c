@@ -81,6 +81,21 @@ enum status migration_ticket_make(const struct migration_ticket *ticket, const s
                                ret_bytes);
 }
 
+enum status migration_ticket_peek(struct view bytes, uint64_t *ret_migration, struct digest *ret_vm,
+                                  struct refusal *refusal)
+{
+    OWN(signed_message) struct signed_message message = {{0}, {0}};
+    struct migration_ticket ticket;
+
+    TRY(signed_message_parse(SIGNED_MIGRATION_TICKET, bytes, &message, refusal));
+    if (!ticket_document_parse(bytes_view(&message.document), &ticket)) {
+        return refuse(refusal, REFUSAL_MALFORMED, "migration ticket");
+    }
+    *ret_migration = ticket.migration;
+    *ret_vm = ticket.vm;
+    return STATUS_OK;
+}
+
 enum status migration_ticket_check(struct view bytes,
                                    const struct migration_expectation *expectation,
                                    struct migration_ticket *ret_ticket, struct refusal *refusal)

@@ -34,6 +34,11 @@ WARN_UNUSED enum status migration_ticket_make(const struct migration_ticket *tic
                                               const struct signer *tc_sign,
                                               struct bytes *ret_bytes);
 
+/* Which migration of which VM a ticket is for, before anything is checked: for finding the
+ * expectation. */
+WARN_UNUSED enum status migration_ticket_peek(struct view bytes, uint64_t *ret_migration,
+                                              struct digest *ret_vm, struct refusal *refusal);
+
 /* Who we are, and what we know of the VM. */
 struct migration_expectation {
     struct scope scope;

@@ -6,6 +6,7 @@
 #
 #   ca/           the TPMs' manufacturer            tpm/NAME/     their state
 #   ete/          root, keys (without passphrases)  manifest      its text; manifest.signed
+#   shared/       disks of VMs that may migrate
 #   NAME/         a host's configuration and state  bundle        root and signed manifest: what hosts are given
 #   operator.key  the first operator's key          stranger/     a host that no manifest names (perimeter_stranger)
 #
@@ -18,6 +19,8 @@
 #   perimeter_bootstrap              makes the first member found the cluster
 #   perimeter_ctl ARGUMENTS...       tccpctl as the operator
 #   perimeter_local NAME ARGUMENTS...   tccpctl over that member's local socket
+#   perimeter_qemus NAME             the QEMUs of a node with a launcher
+#   perimeter_guest_count NAME       the number up to which the demo guest there has counted
 #
 # All return non-zero and say why on standard error.
 # shellcheck shell=bash disable=SC2154  # perimeter, run, programs are the caller's
@@ -35,7 +38,7 @@ perimeter_names()
     sed -n "s/^$1 \(.*\)/\1/p" "$perimeter/hosts" | cut -d' ' -f1
 }
 
-# hosts: "member NAME PORT RAFT-PORT" or "node NAME", a line each.
+# hosts: "member NAME PORT RAFT-PORT" or "node NAME MIGRATION-PORT", a line each.
 perimeter_port()
 {
     awk -v name="$1" -v field="$2" '$2 == name { print $field }' "$perimeter/hosts"
@@ -139,6 +142,8 @@ perimeter_configure_node()
 perimeter = "$(cat "$perimeter/id")"
 coordinators = {$coordinators}
 state-directory = "$perimeter/$name/state"
+shared-directory = "$perimeter/shared"
+migration-address = "127.0.0.1:$(perimeter_port "$name" 3)"
 tcti = "$(swtpm_tcti "$perimeter/tpm/$name")"
 event-log = ""
 ima-log = ""
@@ -151,16 +156,16 @@ perimeter_make()
 {
     local members=$1 nodes=$2 ports i
 
-    mkdir -p "$perimeter" "$run" && chmod 700 "$perimeter" || return 1
-    mapfile -t ports < <(free_ports $((2 * members)))
-    [ ${#ports[@]} = $((2 * members)) ] || return 1
+    mkdir -p "$perimeter/shared" "$run" && chmod 700 "$perimeter" || return 1
+    mapfile -t ports < <(free_ports $((2 * members + nodes + 1)))
+    [ ${#ports[@]} = $((2 * members + nodes + 1)) ] || return 1
     : >"$perimeter/hosts"
     for ((i = 1; i <= members; i++)); do
         printf 'member tc%d %d %d\n' "$i" "${ports[2 * i - 2]}" "${ports[2 * i - 1]}" >>"$perimeter/hosts"
         perimeter_host member "tc$i" || return 1
     done
     for ((i = 1; i <= nodes; i++)); do
-        printf 'node n%d\n' "$i" >>"$perimeter/hosts"
+        printf 'node n%d %d\n' "$i" "${ports[2 * members + i - 1]}" >>"$perimeter/hosts"
         perimeter_host node "n$i" || return 1
     done
     perimeter_step perimeter_tool ete init "$perimeter/ete" --name development --keys 3 --threshold 2 --no-passphrase &&
@@ -173,11 +178,13 @@ perimeter_make()
     for i in $(perimeter_names node); do
         perimeter_configure_node "$i"
     done
+    printf '%d\n' "${ports[-1]}" >"$perimeter/stranger-port"
 }
 
 # A host with a TPM of the same manufacturer that no manifest names.
 perimeter_stranger()
 {
+    printf 'stranger stranger %d\n' "$(cat "$perimeter/stranger-port")" >>"$perimeter/hosts"
     perimeter_host node stranger && perimeter_configure_node stranger
 }
 
@@ -207,6 +214,27 @@ perimeter_start()
     else
         process_start "$name" "$programs/nodeagent/nodeagent" --config="$perimeter/$name/nodeagent.conf"
     fi
+}
+
+perimeter_qemus()
+{
+    pgrep -P "$(process_pid "$1")" -x qemu-system-x86 || true
+}
+
+# The guest's own memory says so, which nobody but root can read, and only where PCRs protect nothing.
+perimeter_guest_count()
+{
+    local pid fd
+
+    pid=$(perimeter_qemus "$1" | head -n 1)
+    [ -n "$pid" ] || return 1
+    for fd in /proc/"$pid"/fd/*; do
+        if [[ $(readlink "$fd") == /memfd:* ]] && [ "$(stat -Lc %s "$fd")" = $((96 << 20)) ]; then
+            grep -aoE 'count [0-9]+' "$fd" | sort -k2n | tail -n 1 | cut -d' ' -f2
+            return 0
+        fi
+    done
+    return 1
 }
 
 # A host's software TPM is not one of our processes: it daemonises, with a pid file of its own.

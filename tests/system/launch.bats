@@ -45,43 +45,18 @@ setup() {
     [ "$(id -u)" = 0 ] || skip "the launcher needs root"
 }
 
-customer() {
+vm_customer() {
     env "HOME=$perimeter" "$TOP_BUILDDIR/tests/support/vm_customer" \
         "127.0.0.1:$(perimeter_port tc1 3)" "$(cat "$perimeter/id")" "$perimeter/carol.key" "$@"
 }
 
-vm_is() {
-    [[ $(customer state "$1") == "$2"* ]]
+vm_shows() {
+    [[ $(vm_customer state "$1") == "$2"* ]]
 }
 
 # Children of the launcher by the name of their program.
 children() {
     pgrep -P "$(process_pid n1)" -x "$1" || true
-}
-
-qemu_count() {
-    [ "$(children qemu-system-x86 | grep -c .)" = "$1" ]
-}
-
-# The last number that the guest counted to: its own memory says so, which only root may read.
-guest_count() {
-    local pid fd
-
-    pid=$(children qemu-system-x86 | head -n 1)
-    [ -n "$pid" ] || return 1
-    for fd in /proc/"$pid"/fd/*; do
-        if [[ $(readlink "$fd") == /memfd:* ]] && [ "$(stat -Lc %s "$fd")" = $((96 << 20)) ]; then
-            grep -aoE 'count [0-9]+' "$fd" | sort -k2n | tail -n 1 | cut -d' ' -f2
-            return 0
-        fi
-    done
-    return 1
-}
-
-counts_above() {
-    local count
-
-    count=$(guest_count) && [ -n "$count" ] && [ "$count" -gt "$1" ]
 }
 
 @test "an image with one wrong byte is refused, and nothing is left of its start" {
@@ -90,27 +65,27 @@ counts_above() {
     cp -r "$perimeter/image" "$perimeter/wrong"
     disk=$(perimeter_tool image inspect "$perimeter/image" -o json | jq -r .disk)
     printf x | dd of="$perimeter/wrong/$disk" bs=1 seek=100000 conv=notrunc status=none
-    customer launch "$perimeter/image" wrong "$perimeter/wrong"
-    eventually 20 tc1 n1 -- vm_is wrong lost
-    [[ $(customer state wrong) == *image-digest* ]]
-    qemu_count 0
+    vm_customer launch "$perimeter/image" wrong "$perimeter/wrong"
+    eventually 20 tc1 n1 -- vm_shows wrong lost
+    [[ $(vm_customer state wrong) == *image-digest* ]]
+    qemu_count n1 0
     [ -z "$(ls -A "$perimeter/n1/state/vms")" ]
     # No descriptor of it either.
     refute grep -q deleted <<<"$(readlink /proc/"$(children nodeagent)"/fd/* | grep "$perimeter")"
 }
 
 @test "a location that is no folder is refused with the reason" {
-    customer launch "$perimeter/image" nowhere "https://example.org/"
-    eventually 20 tc1 n1 -- vm_is nowhere lost
-    [[ $(customer state nowhere) == *location* ]]
+    vm_customer launch "$perimeter/image" nowhere "https://example.org/"
+    eventually 20 tc1 n1 -- vm_shows nowhere lost
+    [[ $(vm_customer state nowhere) == *location* ]]
 }
 
 @test "a VM is launched, its guest counts, and the proof verifies" {
-    customer launch "$perimeter/image" web "file://$perimeter/image" >"$perimeter/web.id"
-    eventually 30 tc1 n1 -- vm_is web running
-    [ "$(customer proof "$perimeter/image" "$(cat "$perimeter/web.id")")" = "proved 1" ]
-    eventually 60 tc1 n1 -- counts_above 0
-    eventually 20 tc1 n1 -- counts_above "$(guest_count)"
+    vm_customer launch "$perimeter/image" web "file://$perimeter/image" >"$perimeter/web.id"
+    eventually 30 tc1 n1 -- vm_shows web running
+    [ "$(vm_customer proof "$perimeter/image" "$(cat "$perimeter/web.id")")" = "proved 1" ]
+    eventually 60 tc1 n1 -- counts_above n1 0
+    eventually 20 tc1 n1 -- counts_above n1 "$(perimeter_guest_count n1)"
     # What was made on the way has no name.
     [ -z "$(ls -A "$perimeter/n1/state/vms")" ]
 }
@@ -120,11 +95,11 @@ counts_above() {
 
     qemu=$(children qemu-system-x86)
     agent=$(children nodeagent)
-    generation=$(customer state web | cut -d' ' -f2)
-    counted=$(guest_count)
+    generation=$(vm_customer state web | cut -d' ' -f2)
+    counted=$(perimeter_guest_count n1)
     kill -KILL "$agent"
     readopted() {
-        read -r state now _ <<<"$(customer state web)"
+        read -r state now _ <<<"$(vm_customer state web)"
         [ "$state" = running ] && [ "$now" -gt "$generation" ]
     }
     eventually 30 tc1 n1 -- readopted
@@ -134,7 +109,7 @@ counts_above() {
     eventually 20 tc1 n1 -- granted
     [ "$(children nodeagent)" != "$agent" ]
     [ "$(children qemu-system-x86)" = "$qemu" ]
-    eventually 20 tc1 n1 -- counts_above "$counted"
+    eventually 20 tc1 n1 -- counts_above n1 "$counted"
 }
 
 @test "a coordinator that is started again grants again what it had granted" {
@@ -149,15 +124,15 @@ counts_above() {
         [ "$(grep -c vm-runs "$run/n1.log")" -gt "$runs" ]
     }
     eventually 30 tc1 n1 -- ran_again
-    eventually 10 tc1 n1 -- vm_is web running
+    eventually 10 tc1 n1 -- vm_shows web running
     [ "$(children qemu-system-x86)" = "$qemu" ]
     [ "$(grep -c 'registered node=n1' "$run/n1.log")" = 2 ]
 }
 
 @test "a VM is stopped as its customer asks" {
-    customer stop "$(cat "$perimeter/web.id")"
-    eventually 20 tc1 n1 -- vm_is web stopped
-    qemu_count 0
+    vm_customer stop "$(cat "$perimeter/web.id")"
+    eventually 20 tc1 n1 -- vm_shows web stopped
+    qemu_count n1 0
 }
 
 @test "a node whose agent no launcher started says that it runs no VMs" {
@@ -166,9 +141,9 @@ counts_above() {
     eventually 20 tc1 n2 -- perimeter_logged n2 registered
     perimeter_logged n2 no-launcher
     eventually 40 tc1 n2 -- node_is_lost n1
-    customer launch "$perimeter/image" none "$perimeter/image"
-    eventually 20 tc1 n2 -- vm_is none lost
-    [[ $(customer state none) == *tccp-launcher* ]]
+    vm_customer launch "$perimeter/image" none "$perimeter/image"
+    eventually 20 tc1 n2 -- vm_shows none lost
+    [[ $(vm_customer state none) == *tccp-launcher* ]]
 }
 
 node_is_lost() {

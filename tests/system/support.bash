@@ -145,3 +145,49 @@ version_is()
 {
     [ "$(perimeter_json .manifest_version status)" = "$1" ]
 }
+
+# --- VMs of a customer ---
+
+# The customer carol, and an image of the demo guest.
+customer_make()
+{
+    local demo=$TOP_BUILDDIR/guest/demo
+
+    "$TOP_SRCDIR/guest/build-guest" "$demo" >&2 || return 1
+    perimeter_step perimeter_tool user new carol --no-passphrase --out "$perimeter/carol.key" &&
+        perimeter_step perimeter_ctl user add carol --role customer --public-key "$perimeter/carol.key.pub" &&
+        perimeter_step customer user enroll --wait &&
+        perimeter_step customer image seal "$demo/disk.raw" --out "$perimeter/image" --kernel "$demo/kernel" \
+            --initrd "$demo/initrd" --append "$(cat "$demo/cmdline")" --memory 96M --vcpu 1
+}
+
+# tccpctl as the customer.
+customer()
+{
+    local addresses
+
+    mapfile -t addresses < <(perimeter_addresses)
+    perimeter_tool "$@" "${addresses[@]}" --perimeter "$(cat "$perimeter/id")" --identity "$perimeter/carol.key"
+}
+
+vm_is()
+{
+    [ "$(perimeter_json .state vm get "$1")" = "$2" ]
+}
+
+vm_id()
+{
+    perimeter_json .vm vm get "$1"
+}
+
+qemu_count()
+{
+    [ "$(perimeter_qemus "$1" | grep -c .)" = "$2" ]
+}
+
+counts_above()
+{
+    local count
+
+    count=$(perimeter_guest_count "$1") && [ -n "$count" ] && [ "$count" -gt "$2" ]
+}

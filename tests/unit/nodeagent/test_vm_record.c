@@ -8,23 +8,40 @@
 static const struct digest vm = {{5}};
 enum { GENERATION = 7, REGISTRATION = 3 };
 
-/* The way up. */
-static const enum record_step way_up[] = {RECORD_FETCHED, RECORD_STARTED, RECORD_ATTACHED,
-                                          RECORD_GRANTED, RECORD_RESUMED};
+/* The way from an order to each state; those of a migration branch off. */
+static const struct {
+    enum record_state state;
+    enum record_step steps[7];
+    unsigned count;
+} ways[RECORD_STATE_COUNT] = {
+    {RECORD_FETCHING, {0}, 0},
+    {RECORD_STARTING, {RECORD_FETCHED}, 1},
+    {RECORD_ATTACHING, {RECORD_FETCHED, RECORD_STARTED}, 2},
+    {RECORD_PREPARED, {RECORD_FETCHED, RECORD_STARTED, RECORD_ATTACHED}, 3},
+    {RECORD_GRANTING, {RECORD_FETCHED, RECORD_STARTED, RECORD_ATTACHED, RECORD_GRANTED}, 4},
+    {RECORD_RUNNING,
+     {RECORD_FETCHED, RECORD_STARTED, RECORD_ATTACHED, RECORD_GRANTED, RECORD_RESUMED},
+     5},
+    {RECORD_INCOMING, {RECORD_FETCHED, RECORD_STARTED, RECORD_EXPECTED}, 3},
+    {RECORD_LOADED, {RECORD_FETCHED, RECORD_STARTED, RECORD_EXPECTED, RECORD_COMPLETED}, 4},
+    {RECORD_LEAVING,
+     {RECORD_FETCHED, RECORD_STARTED, RECORD_ATTACHED, RECORD_GRANTED, RECORD_RESUMED,
+      RECORD_LEAVES},
+     6},
+    {RECORD_ENDING, {RECORD_END}, 1},
+    {RECORD_OVER, {RECORD_END, RECORD_GONE}, 2},
+};
 
 static struct vm_record record_in(enum record_state state)
 {
     struct vm_record record = record_new(&vm, GENERATION, REGISTRATION);
 
-    for (unsigned i = 0; i < ARRAY_SIZE(way_up) && record.state != state && state < RECORD_ENDING;
-         i++) {
-        assert_true(record_move(&record, way_up[i]));
-    }
-    if (state >= RECORD_ENDING) {
-        assert_true(record_end(&record, RECORD_FAILED, "it broke"));
-    }
-    if (state == RECORD_OVER) {
-        assert_true(record_move(&record, RECORD_GONE));
+    for (unsigned i = 0; i < ways[state].count; i++) {
+        if (ways[state].steps[i] == RECORD_END) {
+            assert_true(record_end(&record, RECORD_FAILED, "it broke"));
+        } else {
+            assert_true(record_move(&record, ways[state].steps[i]));
+        }
     }
     assert_int_equal(record.state, state);
     return record;
@@ -33,7 +50,7 @@ static struct vm_record record_in(enum record_state state)
 static void a_step_out_of_place_changes_nothing(void **state)
 {
     /* How many steps each state has. */
-    static const unsigned counts[RECORD_STATE_COUNT] = {2, 2, 2, 2, 3, 2, 1, 0};
+    static const unsigned counts[RECORD_STATE_COUNT] = {2, 2, 3, 2, 3, 3, 2, 2, 3, 1, 0};
 
     (void)state;
     for (unsigned i = 0; i < RECORD_STATE_COUNT; i++) {
@@ -91,6 +108,7 @@ static void an_older_order_starts_nothing(void **state)
 
         assert_int_equal(record_take_order(&record, ORDER_LAUNCH, GENERATION - 1), ORDER_STALE);
         assert_int_equal(record_take_order(&record, ORDER_READOPT, GENERATION - 1), ORDER_STALE);
+        assert_int_equal(record_take_order(&record, ORDER_MIGRATE, GENERATION - 1), ORDER_STALE);
     }
 }
 
@@ -129,7 +147,32 @@ static void only_what_is_here_is_readopted(void **state)
     assert_int_equal(record_take_order(NULL, ORDER_READOPT, GENERATION), ORDER_MISSING);
     assert_int_equal(record_take_order(&over, ORDER_READOPT, GENERATION + 1), ORDER_REPORT);
     assert_int_equal(record_take_order(&running, ORDER_READOPT, GENERATION + 1), ORDER_TAKE);
-    assert_int_equal(record_take_order(&running, ORDER_MIGRATE, GENERATION + 1), ORDER_UNSUPPORTED);
+}
+
+static void what_a_migration_brings_begins_like_a_launch(void **state)
+{
+    struct vm_record over = record_in(RECORD_OVER), incoming = record_in(RECORD_INCOMING);
+
+    (void)state;
+    assert_int_equal(record_take_order(NULL, ORDER_MIGRATE, GENERATION), ORDER_BEGIN);
+    assert_int_equal(record_take_order(&over, ORDER_MIGRATE, GENERATION + 1), ORDER_BEGIN);
+    assert_int_equal(record_take_order(&over, ORDER_MIGRATE, GENERATION), ORDER_REPORT);
+    assert_int_equal(record_take_order(&incoming, ORDER_MIGRATE, GENERATION), ORDER_TAKE);
+}
+
+/* A loaded state is nothing that may run before the coordinator gave the VM to it, and a frozen
+ * source nothing that may go on as if nothing had been. */
+static void a_migration_ends_where_only_a_grant_leads_on(void **state)
+{
+    struct vm_record loaded = record_in(RECORD_LOADED), leaving = record_in(RECORD_LEAVING);
+
+    (void)state;
+    assert_false(record_move(&loaded, RECORD_GRANTED));
+    assert_true(record_move(&loaded, RECORD_DECIDED));
+    assert_int_equal(loaded.state, RECORD_PREPARED);
+    assert_false(record_move(&leaving, RECORD_GRANTED));
+    assert_true(record_move(&leaving, RECORD_FROZEN));
+    assert_int_equal(leaving.state, RECORD_PREPARED);
 }
 
 static void a_grant_is_applied_only_to_what_is_prepared(void **state)
@@ -138,11 +181,13 @@ static void a_grant_is_applied_only_to_what_is_prepared(void **state)
         [RECORD_FETCHING] = GRANT_KEEP,  [RECORD_STARTING] = GRANT_KEEP,
         [RECORD_ATTACHING] = GRANT_KEEP, [RECORD_PREPARED] = GRANT_APPLY,
         [RECORD_GRANTING] = GRANT_KEEP,  [RECORD_RUNNING] = GRANT_APPLY,
-        [RECORD_ENDING] = GRANT_IGNORE,  [RECORD_OVER] = GRANT_IGNORE,
+        [RECORD_INCOMING] = GRANT_KEEP,  [RECORD_LOADED] = GRANT_KEEP,
+        [RECORD_LEAVING] = GRANT_KEEP,   [RECORD_ENDING] = GRANT_IGNORE,
+        [RECORD_OVER] = GRANT_REPORT,
     };
 
     (void)state;
-    assert_int_equal(record_take_grant(NULL, GENERATION), GRANT_IGNORE);
+    assert_int_equal(record_take_grant(NULL, GENERATION), GRANT_REPORT);
     for (unsigned i = 0; i < RECORD_STATE_COUNT; i++) {
         struct vm_record record = record_in((enum record_state)i);
 
@@ -165,7 +210,7 @@ static void an_older_command_ends_nothing(void **state)
     assert_int_equal(record_take_command(NULL, GENERATION), COMMAND_REPORT);
 }
 
-static void what_never_ran_does_not_survive_its_registration(void **state)
+static void what_is_not_whole_does_not_survive_its_registration(void **state)
 {
     struct vm_record adopted = record_adopted(&vm, GENERATION), running = record_in(RECORD_RUNNING);
 
@@ -173,7 +218,8 @@ static void what_never_ran_does_not_survive_its_registration(void **state)
     for (unsigned i = 0; i < RECORD_STATE_COUNT; i++) {
         struct vm_record record = record_in((enum record_state)i);
 
-        assert_int_equal(record_survives(&record), i == RECORD_RUNNING);
+        assert_int_equal(record_survives(&record),
+                         i == RECORD_RUNNING || i == RECORD_LOADED || i == RECORD_LEAVING);
     }
     assert_true(record_survives(&adopted));
     assert_true(record_end(&running, RECORD_FAILED, "it broke"));
@@ -191,9 +237,11 @@ int main(void)
         cmocka_unit_test(a_repeated_order_starts_no_second_copy),
         cmocka_unit_test(a_newer_order_waits_until_the_older_copy_is_gone),
         cmocka_unit_test(only_what_is_here_is_readopted),
+        cmocka_unit_test(what_a_migration_brings_begins_like_a_launch),
+        cmocka_unit_test(a_migration_ends_where_only_a_grant_leads_on),
         cmocka_unit_test(a_grant_is_applied_only_to_what_is_prepared),
         cmocka_unit_test(an_older_command_ends_nothing),
-        cmocka_unit_test(what_never_ran_does_not_survive_its_registration),
+        cmocka_unit_test(what_is_not_whole_does_not_survive_its_registration),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

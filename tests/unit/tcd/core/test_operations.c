@@ -384,6 +384,105 @@ static void a_copy_at_a_node_that_registered_anew_may_still_win(void **state)
     fixture_stop(&fixture);
 }
 
+/* Only then, and as long as that copy is there. */
+static void going_back_is_pending_when_the_winner_was_lost(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    start(&fixture);
+    fixture_migrate(&fixture, 1, 1);
+    assert_verdict(do_migration(&fixture, COMMAND_MIGRATION_DONE, 0), REFUSAL_NONE);
+    assert_false(is_pending(&fixture, PENDING_REVERT));
+    assert_verdict(lose(&fixture), REFUSAL_NONE);
+    assert_true(is_pending(&fixture, PENDING_REVERT));
+    fixture_expire(&fixture, 0);
+    assert_false(is_pending(&fixture, PENDING_REVERT));
+    fixture_register(&fixture, 0);
+    assert_true(is_pending(&fixture, PENDING_REVERT));
+    assert_verdict(do_vm(&fixture, COMMAND_OWNERSHIP_REVERTED), REFUSAL_NONE);
+    assert_false(is_pending(&fixture, PENDING_REVERT));
+    fixture_stop(&fixture);
+}
+
+static void a_copy_that_the_policy_forbids_to_run_is_not_pending_to_go_back(void **state)
+{
+    struct fixture fixture;
+    struct command command;
+
+    (void)state;
+    start(&fixture);
+    command = fixture_launch(&fixture, 2, 0);
+    command.launch_authorized.policy.may_revert = false;
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    command = fixture_vm_command(&fixture, COMMAND_LAUNCHED, 2);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    fixture_migrate(&fixture, 2, 1);
+    command = fixture_migration_command(&fixture, COMMAND_MIGRATION_DONE, 2, 0);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    command = fixture_vm_command(&fixture, COMMAND_VM_STOPPED, 2);
+    command.vm.cause = STOP_LOST;
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    assert_false(is_pending(&fixture, PENDING_REVERT));
+    fixture_stop(&fixture);
+}
+
+/* Both nodes, and whoever asked, are to hear it, from whoever leads then. */
+static void how_the_last_migration_was_decided_stays_in_the_state(void **state)
+{
+    struct fixture fixture;
+    struct command command;
+    uint64_t migration;
+
+    (void)state;
+    start(&fixture);
+    assert_int_equal(vm(&fixture)->last_migration, 0);
+    fixture_migrate(&fixture, 1, 1);
+    migration = vm(&fixture)->migration;
+    assert_int_equal(vm(&fixture)->last_migration, 0);
+    command = fixture_migration_command(&fixture, COMMAND_MIGRATION_ABORTED, 1, 0);
+    (void)strcpy(command.migration.reason, "the link is gone");
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    assert_int_equal(vm(&fixture)->last_migration, migration);
+    assert_false(vm(&fixture)->last_migration_done);
+    assert_string_equal(vm(&fixture)->detail, "the link is gone");
+    fixture_grant(&fixture, 1);
+    assert_verdict(do_vm(&fixture, COMMAND_RESUMED), REFUSAL_NONE);
+    assert_verdict(do_at(&fixture, COMMAND_COPY_DESTROYED, 1), REFUSAL_NONE);
+    fixture_migrate(&fixture, 1, 2);
+    assert_string_equal(vm(&fixture)->detail, "");
+    migration = vm(&fixture)->migration;
+    assert_verdict(do_migration(&fixture, COMMAND_MIGRATION_DONE, 0), REFUSAL_NONE);
+    assert_int_equal(vm(&fixture)->last_migration, migration);
+    assert_true(vm(&fixture)->last_migration_done);
+    assert_verdict(lose(&fixture), REFUSAL_NONE);
+    assert_verdict(do_vm(&fixture, COMMAND_OWNERSHIP_REVERTED), REFUSAL_NONE);
+    assert_false(vm(&fixture)->last_migration_done);
+    fixture_stop(&fixture);
+}
+
+/* The overlay goes with the VM, its name and key with it; a new start begins another. */
+static void the_start_generation_changes_with_a_start_only(void **state)
+{
+    struct fixture fixture;
+    uint64_t start_generation;
+
+    (void)state;
+    start(&fixture);
+    start_generation = vm(&fixture)->start_generation;
+    assert_int_equal(start_generation, 1);
+    fixture_migrate(&fixture, 1, 1);
+    assert_verdict(do_migration(&fixture, COMMAND_MIGRATION_DONE, 0), REFUSAL_NONE);
+    assert_int_equal(vm(&fixture)->start_generation, start_generation);
+    fixture_grant(&fixture, 1);
+    assert_verdict(do_vm(&fixture, COMMAND_RESUMED), REFUSAL_NONE);
+    assert_verdict(lose(&fixture), REFUSAL_NONE);
+    assert_verdict(do_at(&fixture, COMMAND_RESTART_AUTHORIZED, 1), REFUSAL_NONE);
+    assert_int_equal(vm(&fixture)->start_generation, vm(&fixture)->generation);
+    assert_true(vm(&fixture)->start_generation > start_generation);
+    fixture_stop(&fixture);
+}
+
 static void pseudonyms_go_with_the_ownership(void **state)
 {
     struct fixture fixture;
@@ -416,6 +515,10 @@ int main(void)
         cmocka_unit_test(ownership_goes_back_only_where_the_policy_allows_it),
         cmocka_unit_test(a_copy_that_never_was_complete_is_never_run),
         cmocka_unit_test(a_copy_at_a_node_that_registered_anew_may_still_win),
+        cmocka_unit_test(going_back_is_pending_when_the_winner_was_lost),
+        cmocka_unit_test(a_copy_that_the_policy_forbids_to_run_is_not_pending_to_go_back),
+        cmocka_unit_test(how_the_last_migration_was_decided_stays_in_the_state),
+        cmocka_unit_test(the_start_generation_changes_with_a_start_only),
         cmocka_unit_test(pseudonyms_go_with_the_ownership),
     };
 
