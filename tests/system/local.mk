@@ -45,8 +45,8 @@ tests_system_test_vm_migration_LDADD = tests/support/libnodeworld.a $(LINK_VM) $
 check_PROGRAMS += tests/support/vm_customer
 tests_support_vm_customer_SOURCES = tests/support/vm_customer.c
 tests_support_vm_customer_LDADD = $(LINK_CLI)
-TESTS += %D%/launch.bats
-EXTRA_DIST += %D%/launch.bats
+TESTS += %D%/launch.bats %D%/migration.bats %D%/migration_faults.bats
+EXTRA_DIST += %D%/launch.bats %D%/migration.bats %D%/migration_faults.bats
 tests_system_test_vm_migration_faults_SOURCES = tests/system/test_vm_migration_faults.c
 tests_system_test_vm_migration_faults_LDADD = tests/support/libnodeworld.a $(LINK_VM) $(LINK_TEST)
 # Processes that die, freeze and wake up at the worst moment.
