@@ -53,6 +53,14 @@ nodeagent_libregistrant_a_SOURCES = \
 	%D%/registrant_renewal.c
 LINK_REGISTRANT = nodeagent/libregistrant.a $(LINK_ATTESTER)
 
+# Between the agents of two nodes, for a migration.
+noinst_LIBRARIES += nodeagent/libmigrationlink.a
+nodeagent_libmigrationlink_a_SOURCES = \
+	%D%/migration_link.c %D%/migration_link.h \
+	%D%/migration_port.c %D%/migration_port.h
+nodeagent_libmigrationlink_a_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
+LINK_MIGRATION_LINK = nodeagent/libmigrationlink.a lib/net/libnet.a $(LINK_PROTOCOL) $(SSL_LIBS) $(LIBUV_LIBS)
+
 # Launch: the coordinator's orders, carried out.
 noinst_LIBRARIES += nodeagent/libvms.a
 nodeagent_libvms_a_SOURCES = \
@@ -62,7 +70,7 @@ nodeagent_libvms_a_SOURCES = \
 	%D%/vm_record.c %D%/vm_record.h \
 	%D%/vms.c %D%/vms.h \
 	%D%/vms_internal.h
-LINK_VMS = nodeagent/libvms.a nodeagent/libvm.a nodeagent/launcher/liblauncher.a lib/image/libimage.a $(LINK_REGISTRANT) \
+LINK_VMS = nodeagent/libvms.a nodeagent/libmigrationlink.a nodeagent/libvm.a nodeagent/launcher/liblauncher.a lib/image/libimage.a $(LINK_REGISTRANT) \
 	$(JANSSON_LIBS)
 
 sbin_PROGRAMS += nodeagent/nodeagent

@@ -76,6 +76,7 @@ void registrant_own_clear(struct registrant *registrant)
 {
     trusted_key_free(&registrant->own.key);
     bytes_free(&registrant->own.ca_certificate);
+    bytes_free(&registrant->own.certificate);
     registrant->own = (struct own_registration){0};
 }
 
@@ -338,6 +339,7 @@ enum status registrant_identity(const struct registrant *registrant,
         .ek_name = bytes_view(&host_identity(registrant->config.host)->ek_name),
         .tc_sign = perimeter_key_view(&own->tc_sign),
         .ca_certificate = bytes_view(&own->ca_certificate),
+        .certificate = bytes_view(&own->certificate),
         .tk_sign = own->key.sign,
         .tk_kem = own->key.kem,
         .renewed_ms = own->renewed_ms,

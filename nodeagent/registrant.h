@@ -30,6 +30,7 @@ struct registrant_identity {
     struct view ek_name;        /* TPM name: as whom orders address this node */
     struct view tc_sign;        /* the endorsed key, SubjectPublicKeyInfo */
     struct view ca_certificate; /* DER, with the endorsement inside */
+    struct view certificate;    /* of the TK, DER: names the registration */
     const struct private_key *tk_sign, *tk_kem;
     uint64_t renewed_ms; /* CLOCK_BOOTTIME at which the challenge came that the last acceptance
                             answered */

@@ -34,7 +34,7 @@ struct own_registration {
     uint64_t lease_max_ms; /* by the manifest */
     struct scope scope;
     struct perimeter_key tc_sign; /* endorsed */
-    struct bytes ca_certificate;
+    struct bytes ca_certificate, certificate;
     uint64_t renewed_ms; /* the challenge that the last acceptance answered */
     char name[MANIFEST_NAME_LENGTH_MAX + 1];
     uint64_t renewal;

@@ -163,6 +163,7 @@ void registrant_registration_accepted(struct registrant *registrant, struct view
     registrant->own.id = admission.registration_id;
     registrant->own.tc_sign = registrant->trust.endorsement.tc_sign;
     registrant->own.ca_certificate = TAKE(admission.ca_certificate);
+    registrant->own.certificate = TAKE(admission.certificate);
     registrant->known_connection = registrant->connection_number;
     attester_free(TAKE(registrant->attester));
     log_event(LOG_NOTICE, "registered", "node=%s registration=%llu coordinator=%s",

@@ -565,6 +565,38 @@ void connection_set_argument(struct connection *connection, void *argument)
     connection->argument = argument;
 }
 
+void connection_hand_over(struct connection *connection,
+                          const struct connection_callbacks *callbacks, void *argument)
+{
+    connection->callbacks = *callbacks;
+    connection->argument = argument;
+}
+
+static void nobody_on_open(struct connection *connection, void *argument,
+                           const struct connection_peer *peer)
+{
+    (void)connection, (void)argument, (void)peer;
+}
+
+static void nobody_on_frame(struct connection *connection, void *argument, struct view frame)
+{
+    (void)connection, (void)argument, (void)frame;
+}
+
+static void nobody_on_close(struct connection *connection, void *argument, enum status reason,
+                            const char *detail)
+{
+    (void)connection, (void)argument, (void)reason, (void)detail;
+}
+
+void connection_disown(struct connection *connection)
+{
+    static const struct connection_callbacks nobody = {nobody_on_open, nobody_on_frame, NULL,
+                                                       nobody_on_close};
+
+    connection_hand_over(connection, &nobody, NULL);
+}
+
 void connection_set_frame_size_max(struct connection *connection, size_t size_max)
 {
     frame_decoder_set_max(&connection->decoder, size_max);

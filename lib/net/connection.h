@@ -70,6 +70,9 @@ struct listener_config {
     struct connection_limits limits;
     struct connection_callbacks callbacks;
     void *argument;
+    /* Not NULL: no connections are made; each accepted socket is handed over as it is (not
+     * blocking, closed on exec), and is the callee's. Neither tls nor limits count then. */
+    void (*on_socket)(void *argument, int fd);
 };
 
 enum { LISTENER_ERROR_SIZE = 512 };
@@ -105,9 +108,32 @@ struct dial_config {
 WARN_UNUSED enum status connection_dial(const struct dial_config *config,
                                         struct connection **ret_connection);
 
-/* --- both --- */
+/* --- adopting --- */
+
+struct adopt_config {
+    struct uv_loop_s *loop;
+    int fd;                  /* a TCP socket that was accepted; nothing was read from it yet */
+    struct tls_context *tls; /* a server's */
+    struct connection_limits limits;
+    struct connection_callbacks callbacks;
+    void *argument;
+};
+
+/* Makes a connection of a socket that a listener's on_socket was given; on_open or on_close
+ * follows. Unless it says STATUS_OK, the socket stays the caller's. */
+WARN_UNUSED enum status connection_adopt(const struct adopt_config *config,
+                                         struct connection **ret_connection);
+
+/* --- all --- */
 
 void connection_set_argument(struct connection *connection, void *argument);
+/* Another owner: from now on its callbacks run in the place of those before, except for an on_open
+ * that has run. */
+void connection_hand_over(struct connection *connection,
+                          const struct connection_callbacks *callbacks, void *argument);
+/* No callback runs any more: for an owner that goes away before its connection. Close or abort it
+ * then. */
+void connection_disown(struct connection *connection);
 void connection_set_frame_size_max(struct connection *connection, size_t size_max);
 /* Milliseconds; UINT_MAX: never. */
 void connection_set_idle_timeout(struct connection *connection, unsigned timeout_ms);

@@ -64,6 +64,7 @@ struct listener {
     struct connection_limits limits;
     struct connection_callbacks callbacks;
     void *argument;
+    void (*on_socket)(void *argument, int fd);
     struct connection *connections;
     struct address address;
     uint64_t full_logged_ms;

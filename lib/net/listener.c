@@ -3,6 +3,7 @@
 #include "lib/base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,12 +59,61 @@ static void remember(struct listener *listener, struct connection *connection)
     listener->connection_count++;
 }
 
+/* The socket is connected: the other end speaks first. */
+static void begin(struct connection *connection, struct tls_context *tls)
+{
+    if (tls && tls_new(tls, &connection->tls) != STATUS_OK) {
+        connection_drop(connection, STATUS_NO_MEMORY, "out of memory");
+        return;
+    }
+    connection_start(connection);
+}
+
+static void on_acceptor_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+/* Accepts a socket without making a connection of it: what libuv opened is closed again, a
+ * duplicate remains. */
+static void socket_hand_over(struct listener *listener)
+{
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } *acceptor = calloc(1, sizeof *acceptor);
+    int fd = -1, accepted;
+
+    if (!acceptor) {
+        return;
+    }
+    if ((listener->address.is_unix ? uv_pipe_init(listener->loop, &acceptor->pipe, 0)
+                                   : uv_tcp_init(listener->loop, &acceptor->tcp)) != 0) {
+        free(acceptor);
+        return;
+    }
+    if (uv_accept(&listener->socket.stream, &acceptor->stream) == 0 &&
+        uv_fileno(&acceptor->handle, &accepted) == 0) {
+        fd = fcntl(accepted, F_DUPFD_CLOEXEC, 0);
+    }
+    uv_close(&acceptor->handle, on_acceptor_closed);
+    if (fd >= 0) {
+        listener->on_socket(listener->argument, fd);
+    }
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct listener *listener = stream->data;
     struct connection *connection;
 
     if (status < 0 || listener->is_closing) {
+        return;
+    }
+    if (listener->on_socket) {
+        socket_hand_over(listener);
         return;
     }
     if (connection_new(listener->loop, listener->address.is_unix, &listener->limits,
@@ -88,11 +138,23 @@ static void on_connection(uv_stream_t *stream, int status)
         connection_drop(connection, STATUS_BUSY, "too many connections");
         return;
     }
-    if (listener->tls && tls_new(listener->tls, &connection->tls) != STATUS_OK) {
-        connection_drop(connection, STATUS_NO_MEMORY, "out of memory");
-        return;
+    begin(connection, listener->tls);
+}
+
+enum status connection_adopt(const struct adopt_config *config, struct connection **ret_connection)
+{
+    struct connection *connection;
+
+    TRY(connection_new(config->loop, false, &config->limits, &config->callbacks, config->argument,
+                       &connection));
+    if (uv_tcp_open(&connection->socket.tcp, config->fd) != 0) {
+        connection_disown(connection);
+        connection_drop(connection, STATUS_IO, "not a socket that can be adopted");
+        return STATUS_IO;
     }
-    connection_start(connection);
+    begin(connection, config->tls);
+    *ret_connection = connection;
+    return STATUS_OK;
 }
 
 static enum status failure(char *ret_error, const char *address, int error)
@@ -196,7 +258,7 @@ enum status listener_open(const struct listener_config *config, struct listener 
         free(listener);
         return STATUS_MALFORMED;
     }
-    ASSERT(listener->address.is_unix == !config->tls);
+    ASSERT(config->on_socket ? !config->tls : listener->address.is_unix == !config->tls);
     listener->loop = config->loop;
     listener->tls = config->tls ? tls_context_hold(config->tls) : NULL;
     listener->connection_max =
@@ -204,6 +266,7 @@ enum status listener_open(const struct listener_config *config, struct listener 
     listener->limits = config->limits;
     listener->callbacks = config->callbacks;
     listener->argument = config->argument;
+    listener->on_socket = config->on_socket;
     error = listener->address.is_unix ? unix_bind(listener, config->unix_mode) : tcp_bind(listener);
     if (error == 0) {
         listener->socket.handle.data = listener;

@@ -44,7 +44,7 @@ struct tls_config {
      * afterwards). chain_count 0: a client without a certificate. */
     const struct view *chain;
     size_t chain_count;
-    struct private_key *private_key;
+    const struct private_key *private_key;
     /* Application protocols, the most wanted first, ended by NULL; 1 to 4. Without an
      * application protocol in common the handshake fails. */
     const char *const *alpn;

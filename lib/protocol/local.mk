@@ -15,6 +15,7 @@ lib_protocol_libprotocol_a_SOURCES = \
 	%D%/launch_request.c %D%/launch_request.h \
 	%D%/launched.c %D%/launched.h \
 	%D%/message.h \
+	%D%/migration_hello.c %D%/migration_hello.h \
 	%D%/migration_report.c %D%/migration_report.h \
 	%D%/migration_session.c %D%/migration_session.h \
 	%D%/migration_ticket.c %D%/migration_ticket.h \

@@ -2,16 +2,29 @@
 
 #include "lib/base/status.h"
 
-enum { FINISH_TIMEOUT_MS = 10000 };
+enum {
+    FINISH_TIMEOUT_MS = 10000,
+    /* A callback that runs before the loop begins to wait does not end that wait: the flag that it
+     * sets is looked at so often at least. */
+    TICK_MS = 20,
+};
 
 struct deadline {
     uv_timer_t timer;
+    uint64_t end_ms; /* by the loop's clock */
     bool is_over, is_closed;
 };
 
 static void on_timer(uv_timer_t *timer)
 {
-    ((struct deadline *)timer->data)->is_over = true;
+    struct deadline *deadline = timer->data;
+    uint64_t now_ms = uv_now(timer->loop), left_ms;
+
+    deadline->is_over = now_ms >= deadline->end_ms;
+    if (!deadline->is_over) {
+        left_ms = deadline->end_ms - now_ms;
+        ASSERT(uv_timer_start(timer, on_timer, left_ms < TICK_MS ? left_ms : TICK_MS, 0) == 0);
+    }
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -25,7 +38,8 @@ static void deadline_start(uv_loop_t *loop, struct deadline *deadline, unsigned 
     uv_update_time(loop);
     ASSERT(uv_timer_init(loop, &deadline->timer) == 0);
     deadline->timer.data = deadline;
-    ASSERT(uv_timer_start(&deadline->timer, on_timer, timeout_ms, 0) == 0);
+    deadline->end_ms = uv_now(loop) + timeout_ms;
+    on_timer(&deadline->timer);
 }
 
 static void deadline_stop(uv_loop_t *loop, struct deadline *deadline)

@@ -4,6 +4,7 @@
 
 #include "tests/support/test.h"
 
+#include "lib/crypto/x509.h"
 #include "lib/protocol/launch_proof.h"
 #include "lib/protocol/migration_report.h"
 #include "lib/protocol/run_grant.h"
@@ -135,6 +136,57 @@ static inline struct digest vm_other_digest(const struct digest *digest)
 
     other.bytes[31] ^= 0x01;
     return other;
+}
+
+/* A migration from the node (tk, registration 5) to its peer (6). */
+static const char vm_source_name[] = "EK of the source",
+                  vm_destination_name[] = "EK of the destination";
+
+static inline void vm_party(struct migration_party *party, const char *node, uint64_t registration,
+                            const struct public_key *sign, const uint8_t kem[P256_POINT_SIZE])
+{
+    party->node_size = strlen(node);
+    memcpy(party->node, node, party->node_size);
+    party->registration = registration;
+    memcpy(party->tk_sign, public_key_spki(sign).data, P256_SPKI_SIZE);
+    memcpy(party->tk_kem, kem, P256_POINT_SIZE);
+}
+
+static inline struct migration_ticket vm_migration_ticket(const struct vm_fixture *vm)
+{
+    struct migration_ticket ticket = {
+        .migration = 9, .vm = vm->vm, .generation = 7, .lifetime_ms = 20000};
+
+    vm_party(&ticket.parties[SIDE_SOURCE], vm_source_name, 5, vm->tk_public, vm->tk_point);
+    vm_party(&ticket.parties[SIDE_DESTINATION], vm_destination_name, 6, vm->peer_public,
+             vm->peer_point);
+    memset(ticket.nonces[SIDE_SOURCE], 0x55, MIGRATION_NONCE_SIZE);
+    memset(ticket.nonces[SIDE_DESTINATION], 0x66, MIGRATION_NONCE_SIZE);
+    return ticket;
+}
+
+static inline struct bytes vm_certificate(const struct vm_fixture *vm, enum certificate_role role,
+                                          uint64_t registration, const struct public_key *sign,
+                                          const uint8_t *kem, const struct private_key *signer)
+{
+    struct certificate content = {.role = role,
+                                  .scope = vm->scope,
+                                  .subject = "node-2",
+                                  .serial = {1},
+                                  .serial_size = 1,
+                                  .registration_id = registration,
+                                  .has_kem = kem != NULL,
+                                  .not_before_s = 1000,
+                                  .not_after_s = 2000};
+    struct bytes der = {0};
+
+    content.spki_size = P256_SPKI_SIZE;
+    memcpy(content.spki, public_key_spki(sign).data, P256_SPKI_SIZE);
+    if (kem) {
+        memcpy(content.kem_point, kem, P256_POINT_SIZE);
+    }
+    assert_ok(certificate_issue(signer, &content, &der));
+    return der;
 }
 
 /* Calls a check with every byte of a message changed, in turn: none may be taken. */

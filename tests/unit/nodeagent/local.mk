@@ -53,3 +53,15 @@ tests_unit_nodeagent_test_image_fetch_SOURCES = %D%/test_image_fetch.c
 tests_unit_nodeagent_test_image_fetch_LDADD = $(LINK_VMS) $(LINK_TEST)
 tests_unit_nodeagent_test_vm_record_SOURCES = %D%/test_vm_record.c
 tests_unit_nodeagent_test_vm_record_LDADD = $(LINK_VMS) $(LINK_TEST)
+
+UNIT_MIGRATION_LINK = \
+	tests/unit/nodeagent/test_migration_link \
+	tests/unit/nodeagent/test_migration_port
+check_PROGRAMS += $(UNIT_MIGRATION_LINK)
+TESTS += $(UNIT_MIGRATION_LINK)
+tests_unit_nodeagent_test_migration_link_SOURCES = %D%/test_migration_link.c
+tests_unit_nodeagent_test_migration_link_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
+tests_unit_nodeagent_test_migration_link_LDADD = tests/support/libnettest.a $(LINK_MIGRATION_LINK) $(LINK_TEST)
+tests_unit_nodeagent_test_migration_port_SOURCES = %D%/test_migration_port.c
+tests_unit_nodeagent_test_migration_port_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
+tests_unit_nodeagent_test_migration_port_LDADD = tests/support/libnettest.a $(LINK_MIGRATION_LINK) $(LINK_TEST)

@@ -2,6 +2,7 @@
  * sides, lib/protocol. */
 #include "nodeagent/registrant.h"
 
+#include "lib/crypto/x509.h"
 #include "lib/daemon/file.h"
 #include "tests/support/coordinator.h"
 #include "tests/support/loop.h"
@@ -249,6 +250,20 @@ static void a_coordinator_that_cannot_be_reached_is_given_up_where_asked(void **
     wait_for(fixture, &fixture->gave_up);
 }
 
+/* The identity's certificate is of its key, and names the registration. */
+static void check_identity(struct fixture *fixture)
+{
+    struct registrant_identity identity;
+    struct certificate certificate;
+
+    assert_ok(registrant_identity(fixture->registrant, &identity));
+    assert_ok(certificate_check_undated(identity.certificate, fixture->coordinator.tc_sign,
+                                        &identity.scope, &certificate, NULL));
+    assert_int_equal(certificate.role, ROLE_NODE);
+    assert_int_equal(certificate.registration_id, identity.registration_id);
+    assert_true(view_equal(certificate_spki(&certificate), private_key_spki(identity.tk_sign)));
+}
+
 static void a_node_registers_and_renews(void **state)
 {
     struct fixture *fixture = *state;
@@ -257,6 +272,7 @@ static void a_node_registers_and_renews(void **state)
     start(fixture);
     wait_for(fixture, &fixture->registered);
     assert_int_equal(registrant_id(fixture->registrant), fixture->coordinator.registration_id);
+    check_identity(fixture);
     for (unsigned i = 1; i <= 3; i++) {
         coordinator_renew(&fixture->coordinator);
         turn_until_renewals(fixture, i);
@@ -328,6 +344,7 @@ static void an_ended_registration_is_replaced_by_a_new_one(void **state)
     assert_int_equal(fixture->coordinator.registrations, 2);
     assert_int_equal(fixture->coordinator.resumes, 0);
     assert_false(digest_equal(&old_key, &fixture->coordinator.tk_sign));
+    check_identity(fixture);
 }
 
 static void a_reset_tpm_must_register_again(void **state)

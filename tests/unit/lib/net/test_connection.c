@@ -5,6 +5,7 @@
 #include "tests/support/test.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,8 @@ struct fixture {
     bool echo;
     bool listener_is_closed;
     char address[64];
+    int accepted_fd; /* of the last raw socket */
+    bool has_socket;
 };
 
 static void on_open(struct connection *connection, void *argument,
@@ -203,6 +206,48 @@ static int plain_socket(struct fixture *fixture)
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof name), 0);
     return fd;
+}
+
+static void on_socket(void *argument, int fd)
+{
+    struct fixture *fixture = argument;
+
+    fixture->accepted_fd = fd;
+    fixture->has_socket = true;
+}
+
+/* Listens for raw sockets. */
+static struct fixture *raw_fixture_new(void)
+{
+    struct fixture *fixture = fixture_new();
+
+    fixture->config.tls = NULL;
+    fixture->config.on_socket = on_socket;
+    fixture_listen(fixture);
+    (void)snprintf(fixture->address, sizeof fixture->address, "127.0.0.1:%u",
+                   listener_port(fixture->listener));
+    fixture->config.tls = fixture->server_tls; /* for dial() and adopt() */
+    return fixture;
+}
+
+static struct adopt_config adopt_config(struct fixture *fixture)
+{
+    return (struct adopt_config){
+        .loop = &fixture->loop,
+        .fd = fixture->accepted_fd,
+        .tls = fixture->server_tls,
+        .callbacks = {on_open, on_frame, on_drain, on_close},
+        .argument = &fixture->server,
+    };
+}
+
+static void adopt(struct fixture *fixture)
+{
+    struct adopt_config config;
+
+    assert_true(loop_until(&fixture->loop, &fixture->has_socket, WAIT_MS));
+    config = adopt_config(fixture);
+    assert_ok(connection_adopt(&config, &fixture->server.connection));
 }
 
 /* --- refusals --- */
@@ -393,7 +438,115 @@ static void a_taken_port_is_told(void **state)
     fixture_free(fixture);
 }
 
+static void what_is_no_socket_is_not_adopted(void **state)
+{
+    struct fixture *fixture = raw_fixture_new();
+    struct adopt_config config = adopt_config(fixture);
+    struct connection *connection;
+
+    (void)state;
+    config.fd = -1;
+    assert_status(connection_adopt(&config, &connection), STATUS_IO);
+    loop_for(&fixture->loop, 20);
+    assert_false(fixture->server.is_closed); /* there never was one */
+    fixture_free(fixture);
+}
+
+static void an_adopted_stranger_is_told_from_a_client(void **state)
+{
+    struct fixture *fixture = raw_fixture_new();
+    int fd = plain_socket(fixture);
+
+    (void)state;
+    assert_int_equal(write(fd, "no TLS at all", 13), 13);
+    adopt(fixture);
+    assert_true(loop_until(&fixture->loop, &fixture->server.is_closed, WAIT_MS));
+    assert_status(fixture->server.reason, STATUS_UNTRUSTED);
+    assert_false(fixture->server.is_open);
+    (void)close(fd);
+    fixture_free(fixture);
+}
+
+static void a_disowned_connection_says_nothing_more(void **state)
+{
+    struct fixture *fixture = fixture_new();
+    struct connection *connection;
+
+    (void)state;
+    fixture_listen(fixture);
+    connect_both(fixture);
+    connection = fixture->client.connection;
+    fixture->client.connection = NULL;
+    assert_ok(connection_send(fixture->server.connection, view_string("\1")));
+    connection_disown(connection);
+    loop_for(&fixture->loop, 50);
+    assert_int_equal(fixture->client.frames, 0);
+    connection_close(connection);
+    assert_true(loop_until(&fixture->loop, &fixture->server.is_closed, WAIT_MS));
+    loop_for(&fixture->loop, 50);
+    assert_false(fixture->client.is_closed);
+    fixture_free(fixture);
+}
+
 /* --- service --- */
+
+static void an_accepted_socket_is_handed_over_untouched(void **state)
+{
+    struct fixture *fixture = raw_fixture_new();
+    int fd = plain_socket(fixture);
+    char text[16];
+
+    (void)state;
+    assert_int_equal(write(fd, "hello", 5), 5);
+    assert_true(loop_until(&fixture->loop, &fixture->has_socket, WAIT_MS));
+    loop_for(&fixture->loop, 20);
+    assert_int_equal(read(fixture->accepted_fd, text, sizeof text), 5);
+    assert_memory_equal(text, "hello", 5);
+    assert_int_equal(fcntl(fixture->accepted_fd, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(write(fixture->accepted_fd, "answer", 6), 6);
+    assert_int_equal(read(fd, text, sizeof text), 6);
+    (void)close(fixture->accepted_fd);
+    (void)close(fd);
+    fixture_free(fixture);
+}
+
+static void an_adopted_socket_serves_like_an_accepted_one(void **state)
+{
+    struct fixture *fixture = raw_fixture_new();
+
+    (void)state;
+    fixture->echo = true;
+    dial(fixture);
+    adopt(fixture);
+    assert_true(loop_until(&fixture->loop, &fixture->client.is_open, WAIT_MS));
+    assert_true(loop_until(&fixture->loop, &fixture->server.is_open, WAIT_MS));
+    assert_true(fixture->server.has_certificate && fixture->client.has_certificate);
+    assert_ok(connection_send(fixture->client.connection, view_string("\1")));
+    assert_true(loop_until(&fixture->loop, &fixture->client.has_enough, WAIT_MS));
+    connection_close(fixture->client.connection);
+    assert_true(loop_until(&fixture->loop, &fixture->server.is_closed, WAIT_MS));
+    assert_status(fixture->server.reason, STATUS_CLOSED);
+    fixture_free(fixture);
+}
+
+static void a_connection_that_is_handed_over_speaks_to_its_new_owner(void **state)
+{
+    struct fixture *fixture = fixture_new();
+    struct end owner = {.fixture = fixture};
+    const struct connection_callbacks callbacks = {on_open, on_frame, on_drain, on_close};
+
+    (void)state;
+    fixture_listen(fixture);
+    connect_both(fixture);
+    connection_hand_over(fixture->server.connection, &callbacks, &owner);
+    assert_ok(connection_send(fixture->client.connection, view_string("\1")));
+    assert_true(loop_until(&fixture->loop, &owner.has_enough, WAIT_MS));
+    assert_int_equal(fixture->server.frames, 0);
+    connection_close(fixture->client.connection);
+    assert_true(loop_until(&fixture->loop, &owner.is_closed, WAIT_MS));
+    assert_false(fixture->server.is_closed || owner.is_open);
+    fixture_free(fixture);
+}
 
 static void frames_arrive_whole_and_in_order(void **state)
 {
@@ -703,6 +856,12 @@ int main(void)
         cmocka_unit_test(connections_above_the_maximum_are_dropped_and_the_others_live),
         cmocka_unit_test(an_idle_connection_is_closed),
         cmocka_unit_test(a_taken_port_is_told),
+        cmocka_unit_test(what_is_no_socket_is_not_adopted),
+        cmocka_unit_test(an_adopted_stranger_is_told_from_a_client),
+        cmocka_unit_test(a_disowned_connection_says_nothing_more),
+        cmocka_unit_test(an_accepted_socket_is_handed_over_untouched),
+        cmocka_unit_test(an_adopted_socket_serves_like_an_accepted_one),
+        cmocka_unit_test(a_connection_that_is_handed_over_speaks_to_its_new_owner),
         cmocka_unit_test(frames_arrive_whole_and_in_order),
         cmocka_unit_test(what_was_sent_before_the_close_arrives),
         cmocka_unit_test(a_cut_is_told_from_an_end),

@@ -7,6 +7,7 @@ UNIT_PROTOCOL_VM = \
 	%D%/test_launch_proof \
 	%D%/test_launch_request \
 	%D%/test_migration \
+	%D%/test_migration_hello \
 	%D%/test_run_grant \
 	%D%/test_vm_keys
 check_PROGRAMS += $(UNIT_PROTOCOL_VM)
@@ -25,6 +26,8 @@ tests_unit_lib_protocol_test_launch_request_SOURCES = %D%/test_launch_request.c
 tests_unit_lib_protocol_test_launch_request_LDADD = $(LINK_PROTOCOL) $(LINK_TEST)
 tests_unit_lib_protocol_test_migration_SOURCES = %D%/test_migration.c
 tests_unit_lib_protocol_test_migration_LDADD = $(LINK_PROTOCOL) $(LINK_TEST)
+tests_unit_lib_protocol_test_migration_hello_SOURCES = %D%/test_migration_hello.c
+tests_unit_lib_protocol_test_migration_hello_LDADD = $(LINK_PROTOCOL) $(LINK_TEST)
 tests_unit_lib_protocol_test_run_grant_SOURCES = %D%/test_run_grant.c
 tests_unit_lib_protocol_test_run_grant_LDADD = $(LINK_PROTOCOL) $(LINK_TEST)
 tests_unit_lib_protocol_test_vm_keys_SOURCES = %D%/test_vm_keys.c

@@ -1,32 +1,6 @@
 #include "tests/support/vm.h"
 
-#include "lib/crypto/x509.h"
 #include "lib/protocol/migration_session.h"
-
-static const char source_name[] = "EK of the source", destination_name[] = "EK of the destination";
-
-static void fill_party(struct migration_party *party, const char *node, uint64_t registration,
-                       const struct public_key *sign, const uint8_t kem[P256_POINT_SIZE])
-{
-    party->node_size = strlen(node);
-    memcpy(party->node, node, party->node_size);
-    party->registration = registration;
-    memcpy(party->tk_sign, public_key_spki(sign).data, P256_SPKI_SIZE);
-    memcpy(party->tk_kem, kem, P256_POINT_SIZE);
-}
-
-static struct migration_ticket ticket_of(const struct vm_fixture *vm)
-{
-    struct migration_ticket ticket = {
-        .migration = 9, .vm = vm->vm, .generation = 7, .lifetime_ms = 20000};
-
-    fill_party(&ticket.parties[SIDE_SOURCE], source_name, 5, vm->tk_public, vm->tk_point);
-    fill_party(&ticket.parties[SIDE_DESTINATION], destination_name, 6, vm->peer_public,
-               vm->peer_point);
-    memset(ticket.nonces[SIDE_SOURCE], 0x55, MIGRATION_NONCE_SIZE);
-    memset(ticket.nonces[SIDE_DESTINATION], 0x66, MIGRATION_NONCE_SIZE);
-    return ticket;
-}
 
 static struct migration_expectation expectation_of(const struct vm_fixture *vm,
                                                    enum migration_side side)
@@ -36,12 +10,12 @@ static struct migration_expectation expectation_of(const struct vm_fixture *vm,
 
     if (side == SIDE_SOURCE) {
         expectation.generation = 6; /* that it runs at; the ticket's decision made another */
-        expectation.node = view_string(source_name);
+        expectation.node = view_string(vm_source_name);
         expectation.registration = 5;
         expectation.tk_sign = public_key_spki(vm->tk_public);
         expectation.tk_kem = VIEW_OF_ARRAY(vm->tk_point);
     } else {
-        expectation.node = view_string(destination_name);
+        expectation.node = view_string(vm_destination_name);
         expectation.registration = 6;
         expectation.tk_sign = public_key_spki(vm->peer_public);
         expectation.tk_kem = VIEW_OF_ARRAY(vm->peer_point);
@@ -72,7 +46,7 @@ static void assert_ticket(const struct vm_fixture *vm, const struct migration_ti
 static void a_ticket_of_another_perimeter_epoch_or_signer_is_refused(void **state)
 {
     struct vm_fixture *vm = *state;
-    struct migration_ticket ticket = ticket_of(vm);
+    struct migration_ticket ticket = vm_migration_ticket(vm);
     struct migration_expectation expectation = expectation_of(vm, SIDE_SOURCE);
 
     expectation.scope = vm_other_perimeter(vm);
@@ -87,7 +61,7 @@ static void a_ticket_of_another_perimeter_epoch_or_signer_is_refused(void **stat
 static void a_ticket_for_other_nodes_or_the_other_side_is_refused(void **state)
 {
     struct vm_fixture *vm = *state;
-    struct migration_ticket ticket = ticket_of(vm);
+    struct migration_ticket ticket = vm_migration_ticket(vm);
     struct migration_expectation expectation = expectation_of(vm, SIDE_SOURCE);
 
     expectation.node = view_string("a third node");
@@ -106,7 +80,7 @@ static void a_ticket_for_another_registration_or_other_keys_is_refused(void **st
     struct vm_fixture *vm = *state;
 
     for (enum migration_side side = SIDE_SOURCE; side < SIDE_COUNT; side++) {
-        struct migration_ticket ticket = ticket_of(vm);
+        struct migration_ticket ticket = vm_migration_ticket(vm);
         struct migration_expectation expectation = expectation_of(vm, side);
 
         expectation.registration = 4;
@@ -125,7 +99,7 @@ static void a_ticket_for_another_vm_migration_or_generation_is_refused(void **st
     struct vm_fixture *vm = *state;
 
     for (enum migration_side side = SIDE_SOURCE; side < SIDE_COUNT; side++) {
-        struct migration_ticket ticket = ticket_of(vm);
+        struct migration_ticket ticket = vm_migration_ticket(vm);
         struct migration_expectation expectation = expectation_of(vm, side);
 
         expectation.vm = vm_other_digest(&vm->vm);
@@ -144,12 +118,12 @@ static void a_ticket_for_another_vm_migration_or_generation_is_refused(void **st
 static void a_ticket_to_oneself_is_refused(void **state)
 {
     struct vm_fixture *vm = *state;
-    struct migration_ticket ticket = ticket_of(vm);
+    struct migration_ticket ticket = vm_migration_ticket(vm);
     struct migration_expectation expectation = expectation_of(vm, SIDE_SOURCE);
 
-    fill_party(&ticket.parties[SIDE_DESTINATION], source_name, 6, vm->peer_public, vm->peer_point);
+    vm_party(&ticket.parties[SIDE_DESTINATION], vm_source_name, 6, vm->peer_public, vm->peer_point);
     assert_ticket(vm, &ticket, &expectation, REFUSAL_ORDER);
-    ticket = ticket_of(vm);
+    ticket = vm_migration_ticket(vm);
     ticket.parties[SIDE_DESTINATION].registration = 5;
     assert_ticket(vm, &ticket, &expectation, REFUSAL_ORDER);
 }
@@ -157,7 +131,7 @@ static void a_ticket_to_oneself_is_refused(void **state)
 static void no_changed_byte_of_a_ticket_passes(void **state)
 {
     struct vm_fixture *vm = *state;
-    struct migration_ticket ticket = ticket_of(vm), seen;
+    struct migration_ticket ticket = vm_migration_ticket(vm), seen;
     struct migration_expectation expectation = expectation_of(vm, SIDE_SOURCE);
     OWN(bytes) struct bytes bytes = {0};
 
@@ -173,7 +147,7 @@ static void a_senseless_ticket_is_not_made(void **state)
     struct migration_ticket tickets[5];
 
     for (size_t i = 0; i < ARRAY_SIZE(tickets); i++) {
-        tickets[i] = ticket_of(vm);
+        tickets[i] = vm_migration_ticket(vm);
     }
     tickets[0].migration = 0;
     tickets[1].generation = 0;
@@ -190,7 +164,7 @@ static void a_senseless_ticket_is_not_made(void **state)
 static void both_sides_see_one_ticket(void **state)
 {
     struct vm_fixture *vm = *state;
-    struct migration_ticket ticket = ticket_of(vm), at_source, at_destination;
+    struct migration_ticket ticket = vm_migration_ticket(vm), at_source, at_destination;
     struct migration_expectation source = expectation_of(vm, SIDE_SOURCE),
                                  destination = expectation_of(vm, SIDE_DESTINATION);
     OWN(bytes) struct bytes first = {0};
@@ -215,7 +189,7 @@ static void the_digest_of_a_ticket_depends_on_every_field(void **state)
         OWN(signed_message) struct signed_message parts = {{0}, {0}};
         struct migration_party *party = &tickets[i].parties[i % 2];
 
-        tickets[i] = ticket_of(vm);
+        tickets[i] = vm_migration_ticket(vm);
         switch (i / 2) {
         case 0:
             tickets[i].migration += i;
@@ -251,34 +225,10 @@ static void the_digest_of_a_ticket_depends_on_every_field(void **state)
 
 /* ---- the other end of the connection ---- */
 
-static struct bytes certificate_of(const struct vm_fixture *vm, enum certificate_role role,
-                                   uint64_t registration, const struct public_key *sign,
-                                   const uint8_t *kem, const struct private_key *signer)
-{
-    struct certificate content = {.role = role,
-                                  .scope = vm->scope,
-                                  .subject = "node-2",
-                                  .serial = {1},
-                                  .serial_size = 1,
-                                  .registration_id = registration,
-                                  .has_kem = kem != NULL,
-                                  .not_before_s = 1000,
-                                  .not_after_s = 2000};
-    struct bytes der = {0};
-
-    content.spki_size = P256_SPKI_SIZE;
-    memcpy(content.spki, public_key_spki(sign).data, P256_SPKI_SIZE);
-    if (kem) {
-        memcpy(content.kem_point, kem, P256_POINT_SIZE);
-    }
-    assert_ok(certificate_issue(signer, &content, &der));
-    return der;
-}
-
 static void a_peer_that_the_ticket_does_not_name_is_refused(void **state)
 {
     struct vm_fixture *vm = *state;
-    struct migration_ticket ticket = ticket_of(vm);
+    struct migration_ticket ticket = vm_migration_ticket(vm);
     const struct {
         enum certificate_role role;
         uint64_t registration;
@@ -298,7 +248,7 @@ static void a_peer_that_the_ticket_does_not_name_is_refused(void **state)
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         OWN(bytes)
-        struct bytes der = certificate_of(vm, cases[i].role, cases[i].registration, cases[i].sign,
+        struct bytes der = vm_certificate(vm, cases[i].role, cases[i].registration, cases[i].sign,
                                           cases[i].kem, cases[i].signer);
 
         assert_refused(migration_peer_check(&ticket, SIDE_SOURCE, bytes_view(&der), &vm->scope,
@@ -310,12 +260,12 @@ static void a_peer_that_the_ticket_does_not_name_is_refused(void **state)
 static void the_peer_of_the_ticket_is_accepted_whatever_its_dates(void **state)
 {
     struct vm_fixture *vm = *state;
-    struct migration_ticket ticket = ticket_of(vm);
+    struct migration_ticket ticket = vm_migration_ticket(vm);
     OWN(bytes)
     struct bytes peer =
-        certificate_of(vm, ROLE_NODE, 6, vm->peer_public, vm->peer_point, vm->tc_sign);
+        vm_certificate(vm, ROLE_NODE, 6, vm->peer_public, vm->peer_point, vm->tc_sign);
     OWN(bytes)
-    struct bytes own = certificate_of(vm, ROLE_NODE, 5, vm->tk_public, vm->tk_point, vm->tc_sign);
+    struct bytes own = vm_certificate(vm, ROLE_NODE, 5, vm->tk_public, vm->tk_point, vm->tc_sign);
 
     assert_ok(migration_peer_check(&ticket, SIDE_SOURCE, bytes_view(&peer), &vm->scope,
                                    vm->tc_public, NULL));
@@ -329,12 +279,12 @@ static void the_peer_of_the_ticket_is_accepted_whatever_its_dates(void **state)
 
 /* ---- sessions ---- */
 
-static void every_channel_and_direction_has_a_key_of_its_own(void **state)
+static void every_channel_and_direction_has_a_key_and_a_token_of_its_own(void **state)
 {
     struct vm_fixture *vm = *state;
     struct scope scopes[] = {vm->scope, vm_other_perimeter(vm), vm_other_epoch(vm)};
     struct view secrets[] = {VIEW_OF_ARRAY(vm->nonce), VIEW_OF_ARRAY(vm->key)};
-    struct digest seen[64];
+    struct digest seen[128];
     size_t count = 0;
 
     for (size_t scope = 0; scope < ARRAY_SIZE(scopes); scope++) {
@@ -343,6 +293,9 @@ static void every_channel_and_direction_has_a_key_of_its_own(void **state)
             for (unsigned i = 0; i < 6; i++) {
                 OWN(secret) struct secret key = {0};
 
+                migration_channel_token(&scopes[scope], secrets[secret],
+                                        (enum migration_channel)(i / 2),
+                                        (enum migration_direction)(i % 2), &seen[count++]);
                 assert_ok(migration_channel_key(&scopes[scope], secrets[secret],
                                                 (enum migration_channel)(i / 2),
                                                 (enum migration_direction)(i % 2), &key));
@@ -576,7 +529,7 @@ static void no_changed_byte_of_a_decision_passes(void **state)
 static void good_tickets_hold_for_both_sides(void **state)
 {
     struct vm_fixture *vm = *state;
-    struct migration_ticket ticket = ticket_of(vm);
+    struct migration_ticket ticket = vm_migration_ticket(vm);
 
     for (enum migration_side side = SIDE_SOURCE; side < SIDE_COUNT; side++) {
         struct migration_expectation expectation = expectation_of(vm, side);
@@ -599,7 +552,7 @@ int main(void)
         cmocka_unit_test(the_digest_of_a_ticket_depends_on_every_field),
         cmocka_unit_test(a_peer_that_the_ticket_does_not_name_is_refused),
         cmocka_unit_test(the_peer_of_the_ticket_is_accepted_whatever_its_dates),
-        cmocka_unit_test(every_channel_and_direction_has_a_key_of_its_own),
+        cmocka_unit_test(every_channel_and_direction_has_a_key_and_a_token_of_its_own),
         cmocka_unit_test(a_report_that_does_not_fit_is_refused),
         cmocka_unit_test(no_changed_byte_of_a_report_passes),
         cmocka_unit_test(a_report_without_a_session_is_refused),
