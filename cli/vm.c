@@ -25,8 +25,21 @@ static const struct column columns[] = {
     {"PSEUDONYM", "pseudonym", true},
     {"CUSTOMER", "customer", true},
     {"VM", "vm", true},
+    {"MIGRATION", "migration", true},
+    {"LAST MIGRATION", "last_migration", true},
+    {"MOVED", "last_migration_done", true},
     {NULL, NULL, false},
 };
+
+/* 0: there is none. */
+static void set_migration(struct value *object, const char *key, uint64_t migration)
+{
+    if (migration) {
+        value_set_number(object, key, migration);
+    } else {
+        value_set_string(object, key, NULL);
+    }
+}
 
 static struct value *vm_value(const Tccp__VmStatus *vm)
 {
@@ -43,6 +56,13 @@ static struct value *vm_value(const Tccp__VmStatus *vm)
     value_set_string(object, "node", *vm->node ? vm->node : NULL);
     value_set_hex(object, "pseudonym", protobuf_view(vm->pseudonym));
     value_set_hex(object, "customer", protobuf_view(vm->customer));
+    set_migration(object, "migration", vm->migration);
+    set_migration(object, "last_migration", vm->last_migration);
+    if (vm->last_migration) {
+        value_set_bool(object, "last_migration_done", vm->last_migration_done);
+    } else {
+        value_set_string(object, "last_migration_done", NULL);
+    }
     return object;
 }
 
@@ -167,28 +187,42 @@ enum exit_code vm_get(struct cli *cli)
     return output_object(cli, object, columns);
 }
 
-/* `request` but for the VM's id, which goes to `ret_id`, a field of it. */
-static enum exit_code change(struct cli *cli, const char *what, Tccp__AdminRequest *request,
-                             ProtobufCBinaryData *ret_id)
+enum exit_code vm_change(const struct cli *cli, struct session *session, const char *what,
+                         Tccp__AdminRequest *request, ProtobufCBinaryData *id,
+                         struct vm_subject *ret_subject, Tccp__AdminResponse **ret_response)
 {
-    OWN(session) struct session *session = NULL;
     OWN(admin_response) Tccp__AdminResponse *vms = NULL;
-    OWN(admin_response) Tccp__AdminResponse *response = NULL;
     const Tccp__VmStatus *vm;
-    enum exit_code exit_code = session_open(cli, false, &session);
+    enum exit_code exit_code = vms_ask(cli, session, &vms);
 
-    if (exit_code == EXIT_DONE) {
-        exit_code = vms_ask(cli, session, &vms);
-    }
     if (exit_code == EXIT_DONE) {
         exit_code = vm_get_one(cli, vms->vms, &vm);
     }
-    if (exit_code == EXIT_DONE) {
-        *ret_id = vm->vm;
-        exit_code = session_ask(session, SESSION_CHANGE, what, request, &response);
+    if (exit_code != EXIT_DONE) {
+        return exit_code;
     }
-    if (exit_code == EXIT_DONE && response->kind_case != TCCP__ADMIN_RESPONSE__KIND_DONE) {
+    if (digest_of_view(protobuf_view(vm->vm), &ret_subject->vm) != STATUS_OK) {
+        return report(cli, EXIT_FAILED, "", "cannot %s: the coordinator gives it no id", what);
+    }
+    (void)snprintf(ret_subject->name, sizeof ret_subject->name, "%s", vm->name);
+    *id = protobuf_data(digest_view(&ret_subject->vm));
+    exit_code = session_ask(session, SESSION_CHANGE, what, request, ret_response);
+    if (exit_code == EXIT_DONE && (*ret_response)->kind_case != TCCP__ADMIN_RESPONSE__KIND_DONE) {
         exit_code = report(cli, EXIT_FAILED, "", "cannot %s: the answer is of another kind", what);
+    }
+    return exit_code;
+}
+
+static enum exit_code change(const struct cli *cli, const char *what, Tccp__AdminRequest *request,
+                             ProtobufCBinaryData *id)
+{
+    OWN(session) struct session *session = NULL;
+    OWN(admin_response) Tccp__AdminResponse *response = NULL;
+    struct vm_subject subject;
+    enum exit_code exit_code = session_open(cli, false, &session);
+
+    if (exit_code == EXIT_DONE) {
+        exit_code = vm_change(cli, session, what, request, id, &subject, &response);
     }
     return exit_code == EXIT_DONE ? done_show(cli, response->done) : exit_code;
 }

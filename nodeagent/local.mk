@@ -65,6 +65,7 @@ LINK_MIGRATION_LINK = nodeagent/libmigrationlink.a lib/net/libnet.a $(LINK_PROTO
 noinst_LIBRARIES += nodeagent/libvms.a
 nodeagent_libvms_a_SOURCES = \
 	%D%/image_fetch.c %D%/image_fetch.h \
+	%D%/image_overlay.c %D%/image_overlay.h \
 	%D%/vm_launch.c \
 	%D%/vm_migration.c \
 	%D%/vm_record.c %D%/vm_record.h \
