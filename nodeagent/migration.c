@@ -453,6 +453,7 @@ enum status migration_start(struct uv_loop_s *loop, const struct migration_reque
     ASSERT(uv_timer_init(loop, &migration->timer) == 0);
     migration->timer.data = migration;
     migration_do(migration, migration_steps_start(&migration->steps, request->role,
+                                                  !vm_tracks_memory(request->vm),
                                                   request->lifetime_ms, now_ms()));
     *ret_migration = migration;
     return STATUS_OK;

@@ -136,24 +136,32 @@ static enum migration_action fail(struct migration_steps *steps, uint64_t now_ms
     return enter(steps, PHASE_CLEAN_UP, now_ms);
 }
 
+/* From its command on it may have begun, whatever the command's answer is. */
+static enum migration_action begin(struct migration_steps *steps, uint64_t now_ms)
+{
+    steps->is_started = true;
+    return enter(steps, PHASE_BEGIN, now_ms);
+}
+
 /* The action of the present phase succeeded. */
 static enum migration_action advance(struct migration_steps *steps, uint64_t now_ms)
 {
     switch ((enum phase)steps->phase) {
     case PHASE_PREPARE:
-        /* From its command on it may have begun, whatever the command's answer is. */
-        steps->is_started = true;
-        return enter(steps, PHASE_BEGIN, now_ms);
+        return steps->stops_first ? enter(steps, PHASE_STOP, now_ms) : begin(steps, now_ms);
     case PHASE_BEGIN:
-        return enter(steps, steps->role == MIGRATION_SOURCE ? PHASE_PRECOPY : PHASE_LOAD, now_ms);
+        if (steps->role == MIGRATION_DESTINATION) {
+            return enter(steps, PHASE_LOAD, now_ms);
+        }
+        return enter(steps, steps->is_settled ? PHASE_SWITCH : PHASE_PRECOPY, now_ms);
     case PHASE_STOP:
         return enter(steps, PHASE_SETTLE, now_ms);
     case PHASE_SETTLE:
         steps->is_settled = true;
-        if (steps->is_failing) {
-            return enter(steps, PHASE_CANCEL, now_ms);
+        if (!steps->is_started) {
+            return steps->is_failing ? fail(steps, now_ms) : begin(steps, now_ms);
         }
-        return enter(steps, PHASE_SWITCH, now_ms);
+        return enter(steps, steps->is_failing ? PHASE_CANCEL : PHASE_SWITCH, now_ms);
     case PHASE_CONTINUE:
         return enter(steps, PHASE_LOAD, now_ms);
     case PHASE_CANCEL:
@@ -193,7 +201,8 @@ static enum migration_action stumble(struct migration_steps *steps, const char *
     case PHASE_SETTLE:
         /* The launcher has stopped it already, or does not answer: ours is not to let it run. */
         steps->is_settled = true;
-        return steps->is_failing ? enter(steps, PHASE_CANCEL, now_ms) : fail(steps, now_ms);
+        return steps->is_failing && steps->is_started ? enter(steps, PHASE_CANCEL, now_ms)
+                                                      : fail(steps, now_ms);
     case PHASE_CANCEL:
     case PHASE_CLEAN_UP:
         /* What cannot be tidied up goes with QEMU. */
@@ -283,10 +292,11 @@ static enum migration_action look(struct migration_steps *steps, uint64_t now_ms
 }
 
 enum migration_action migration_steps_start(struct migration_steps *steps, enum migration_role role,
-                                            uint64_t lifetime_ms, uint64_t now_ms)
+                                            bool stops_first, uint64_t lifetime_ms, uint64_t now_ms)
 {
     *steps = (struct migration_steps){
         .role = role,
+        .stops_first = stops_first && role == MIGRATION_SOURCE,
         .deadline_ms = now_ms + lifetime_ms,
         .precopy_until_ms = now_ms + lifetime_ms / 2,
         .give_up_ms = UINT64_MAX,

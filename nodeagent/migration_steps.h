@@ -4,6 +4,9 @@
  *
  *     source        prepare - migrate - (ask)* - stop - settle - (ask)* - continue - (ask)* -
  *                   clean up - freeze - finished
+ *     the same, of a guest that is stopped first
+ *                   prepare - stop - settle - migrate - (ask)* - continue - (ask)* - clean up -
+ *                   freeze - finished
  *     destination   prepare - listen - (ask)* - clean up - freeze - finished
  *
  * The rules it keeps, whatever happens and in whatever order:
@@ -93,7 +96,7 @@ struct migration_steps {
     enum migration_state state; /* the last one that QEMU said */
     unsigned passes;
     uint64_t left_ms;
-    bool is_settled, is_failing, is_started, is_stopped;
+    bool stops_first, is_settled, is_failing, is_started, is_stopped;
     /* At MIGRATION_FINISHED: */
     enum migration_outcome outcome;
     bool is_complete; /* source: the destination has everything, as far as the source knows */
@@ -101,11 +104,14 @@ struct migration_steps {
 };
 
 /*
+ * stops_first (source): the guest is stopped before its memory is read. Needed where writes to
+ * memory are not tracked reliably (docs/adr/0037).
+ *
  * lifetime_ms: what the ticket says. When half of it is over, the guest is stopped however much it
  * still changes its memory, if what is left can be sent in time. Returns the first action.
  */
 WARN_UNUSED enum migration_action migration_steps_start(struct migration_steps *steps,
-                                                        enum migration_role role,
+                                                        enum migration_role role, bool stops_first,
                                                         uint64_t lifetime_ms, uint64_t now_ms);
 /*
  * The next action. While one is under way, only MIGRATION_DONE, MIGRATION_FAILED_IT, the answer to

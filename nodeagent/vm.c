@@ -28,6 +28,7 @@ struct vm {
     vm_on_done on_done;
     void *done_argument;
     struct question *questions; /* that wait for an answer */
+    bool tracks_memory;
     struct timer *abandon_timer;
     uint64_t abandon_until_ms;
     struct question *abandon; /* who waits for it */
@@ -69,10 +70,25 @@ static struct question question_take(struct question *question)
     return taken;
 }
 
+static void kvm_answer(void *argument, const struct qmp_reply *reply)
+{
+    struct vm *vm = argument;
+    bool enabled = false;
+
+    vm->tracks_memory =
+        reply->status == STATUS_OK && qmp_value_flag(reply->value, "enabled", &enabled) && enabled;
+}
+
+bool vm_tracks_memory(const struct vm *vm)
+{
+    return vm->tracks_memory;
+}
+
 static void on_ready(void *argument)
 {
     struct vm *vm = argument;
 
+    qmp_execute(vm->qmp, "query-kvm", NULL, -1, VM_COMMAND_TIMEOUT_MS, kvm_answer, vm);
     if (vm->handlers.on_ready) {
         vm->handlers.on_ready(vm->argument);
     }

@@ -63,6 +63,10 @@ void vm_abandon_migration(struct vm *vm, vm_on_done on_done, void *argument);
 /* Stops the guest. */
 void vm_pause(struct vm *vm, vm_on_done on_done, void *argument);
 
+/* Whether QEMU sees every write of the guest while it runs: with KVM, and not when it emulates the
+ * CPU. False until QEMU has said so. */
+bool vm_tracks_memory(const struct vm *vm);
+
 /* "running", "paused", "inmigrate" ... (QEMU's RunState), or the reason why not in `error`. */
 void vm_status(struct vm *vm,
                void (*on_status)(void *argument, enum status status, const char *state),

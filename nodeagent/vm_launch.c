@@ -480,6 +480,11 @@ void entry_begin(struct vm_entry *entry)
                   memory_mib, manifest->vcpu_count);
         return;
     }
+    if (entry->overlay_mode != OVERLAY_PRIVATE && !entry->vms->config.shared_folder) {
+        entry_end(entry, RECORD_FAILED,
+                  "this node shares no disks with others (it has no shared-directory)");
+        return;
+    }
     entry->calls++;
     entry->is_fetching = true;
     status = worker_submit(entry->vms->worker, work_fetch, done_fetch, entry);
