@@ -550,7 +550,7 @@ enum status migration_link_dial(const struct migration_link_config *config, cons
     struct address parsed;
 
     TRY(address_parse(address, &parsed));
-    if (parsed.is_unix || parsed.port == 0) {
+    if (parsed.port == 0) { /* nor has a unix socket one */
         return STATUS_MALFORMED;
     }
     if (!view_equal(private_key_spki(config->tk_sign),

@@ -769,6 +769,78 @@ static void a_destination_that_does_not_answer_is_dialed_again(void **state)
     fixture_free(fixture);
 }
 
+/* A socket that listens and has room for one who is not accepted. */
+static int listen_for_one(struct fixture *fixture)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof name;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&name, size), 0);
+    assert_int_equal(listen(fd, 0), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &size), 0);
+    (void)snprintf(fixture->address, sizeof fixture->address, "127.0.0.1:%u", ntohs(name.sin_port));
+    return fd;
+}
+
+/* The true destination, by hand: takes the session that comes, and hears its hello. */
+static void agent_accept(struct fixture *fixture, int listening)
+{
+    struct agent *agent = &fixture->agent;
+    int fd = -1;
+
+    *agent =
+        (struct agent){.fixture = fixture,
+                       .tls = context_of(TLS_SERVER, bytes_view(&fixture->destination_certificate),
+                                         fixture->vm->peer_sign, MIGRATION_ALPN)};
+    while (fd < 0) {
+        loop_for(&fixture->loop, 1);
+        fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+    }
+    assert_ok(connection_adopt(&(struct adopt_config){.loop = &fixture->loop,
+                                                      .fd = fd,
+                                                      .tls = agent->tls,
+                                                      .callbacks = agent_callbacks,
+                                                      .argument = agent},
+                               &agent->connection));
+    turn_until(fixture, &agent->has_hello);
+}
+
+static void a_channel_that_cannot_be_connected_is_not_waited_for(void **state)
+{
+    for (unsigned how = 0; how < 2; how++) {
+        struct fixture *fixture = fixture_new(state);
+        int listening = listen_for_one(fixture), fillers[3];
+        struct sockaddr_in name;
+        socklen_t size = sizeof name;
+        uint64_t begin_ms;
+
+        dial(fixture);
+        agent_accept(fixture, listening);
+        assert_int_equal(getsockname(listening, (struct sockaddr *)&name, &size), 0);
+        if (how == 0) {
+            assert_int_equal(close(listening), 0); /* is refused */
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(fillers); i++) { /* or never answered */
+            fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+            (void)!connect(fillers[i], (struct sockaddr *)&name, size);
+        }
+        begin_ms = time_boot_ms();
+        agent_say_hello(fixture, &fixture->ticket);
+        turn_until(fixture, &fixture->agent.is_closed);
+        assert_true(time_boot_ms() - begin_ms < SILENCE_MS + SILENCE_MS / 2);
+        assert_true(how == 0 || time_boot_ms() - begin_ms >= SILENCE_MS);
+        assert_false(fixture->source.is_ready || fixture->source.is_failed);
+        for (size_t i = 0; i < ARRAY_SIZE(fillers); i++) {
+            (void)close(fillers[i]);
+        }
+        if (how == 1) {
+            (void)close(listening);
+        }
+        fixture_free(fixture);
+    }
+}
+
 static void nobody_there_fails_both_sides_when_the_ticket_ends(void **state)
 {
     struct fixture *fixture = fixture_new(state);
@@ -1002,6 +1074,7 @@ static void two_migrations_share_a_port(void **state)
 static void a_session_that_breaks_before_the_channel_costs_nothing(void **state)
 {
     struct fixture *fixture = fixture_new(state);
+    const uint8_t zeroes[MIGRATION_CHANNEL_GREETING_SIZE] = MIGRATION_CHANNEL_MAGIC;
     struct digest secret;
     char byte;
     int fd;
@@ -1014,11 +1087,14 @@ static void a_session_that_breaks_before_the_channel_costs_nothing(void **state)
     connection_abort(fixture->agent.connection, STATUS_OK, "test");
     turn_until(fixture, &fixture->agent.is_closed);
     loop_for(&fixture->loop, SHORT_MS);
-    /* Its token went with it. */
-    fd = agent_channel(fixture, &secret, CHANNEL_MEMORY, DIRECTION_TO_DESTINATION);
-    loop_for(&fixture->loop, SHORT_MS);
-    assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), 0);
-    (void)close(fd);
+    /* Its token went with it, and left no other in its place. */
+    for (unsigned i = 0; i < 2; i++) {
+        fd = i ? raw_dial(fixture, zeroes, sizeof zeroes)
+               : agent_channel(fixture, &secret, CHANNEL_MEMORY, DIRECTION_TO_DESTINATION);
+        loop_for(&fixture->loop, SHORT_MS);
+        assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), 0);
+        (void)close(fd);
+    }
     dial(fixture);
     become_ready(fixture);
     fixture_free(fixture);
@@ -1148,6 +1224,7 @@ int main(void)
         cmocka_unit_test(an_answer_that_is_wrong_fails_the_source),
         cmocka_unit_test(an_answer_too_many_fails_the_source),
         cmocka_unit_test(a_destination_that_does_not_answer_is_dialed_again),
+        cmocka_unit_test(a_channel_that_cannot_be_connected_is_not_waited_for),
         cmocka_unit_test(nobody_there_fails_both_sides_when_the_ticket_ends),
         cmocka_unit_test(a_ticket_that_came_long_ago_is_over),
         cmocka_unit_test(what_does_not_fit_the_ticket_is_not_begun),
