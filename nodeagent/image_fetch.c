@@ -86,32 +86,20 @@ static enum status blob_copy(const struct image_order *order, const char *what,
                : status;
 }
 
-static enum status overlay_make(const struct image_order *order, uint64_t size, int *ret_fd,
-                                struct refusal *ret_refusal)
-{
-    char path[PATH_MAX];
-    enum status status;
-
-    if (snprintf(path, sizeof path, "%s/%s", order->folder, order->overlay_name) >=
-        (int)sizeof path) {
-        return refuse(ret_refusal, REFUSAL_MALFORMED, "the state folder has too long a name");
-    }
-    status = luks_image_create(path, size, order->overlay_key, ret_refusal);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    /* It ends with the VM: nobody finds it by name. */
-    *ret_fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    (void)unlink(path);
-    return *ret_fd >= 0 ? STATUS_OK : STATUS_IO;
-}
-
 static enum status fetch(const struct image_order *order, struct image_set *set,
                          struct refusal *ret_refusal)
 {
     const struct image_manifest *manifest = order->manifest;
+    const struct overlay_order overlay = {
+        .mode = order->overlay_mode,
+        .folder = order->overlay_mode == OVERLAY_PRIVATE ? order->folder : order->shared_folder,
+        .vm = order->vm,
+        .start_generation = order->start_generation,
+        .key = order->overlay_key,
+    };
     uint64_t disk_size;
 
+    TRY(image_overlay_check(&overlay, ret_refusal));
     if (manifest->kernel.size > 0) {
         if (manifest->initrd.size == 0) {
             return refuse(ret_refusal, REFUSAL_MALFORMED, "a kernel without an initrd");
@@ -123,7 +111,7 @@ static enum status fetch(const struct image_order *order, struct image_set *set,
     }
     TRY(blob_copy(order, "disk", &manifest->disk, IMAGE_IN_FOLDER, &set->disk, ret_refusal));
     TRY(luks_image_inspect(set->disk, &disk_size, ret_refusal));
-    return overlay_make(order, disk_size, &set->overlay, ret_refusal);
+    return image_overlay_open(&overlay, disk_size, &set->overlay, ret_refusal);
 }
 
 enum status image_fetch(const struct image_order *order, struct image_set *ret_set,
@@ -134,6 +122,10 @@ enum status image_fetch(const struct image_order *order, struct image_set *ret_s
 
     if (status != STATUS_OK) {
         image_set_close(&set);
+        /* Whatever an earlier start left there is worth nothing either. */
+        if (order->overlay_mode == OVERLAY_SHARED_NEW) {
+            image_overlay_remove(order->shared_folder, &order->vm, order->start_generation);
+        }
         return status;
     }
     *ret_set = set;

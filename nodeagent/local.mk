@@ -57,6 +57,7 @@ LINK_REGISTRANT = nodeagent/libregistrant.a $(LINK_ATTESTER)
 noinst_LIBRARIES += nodeagent/libvms.a
 nodeagent_libvms_a_SOURCES = \
 	%D%/image_fetch.c %D%/image_fetch.h \
+	%D%/image_overlay.c %D%/image_overlay.h \
 	%D%/vm_launch.c \
 	%D%/vm_record.c %D%/vm_record.h \
 	%D%/vms.c %D%/vms.h \

@@ -347,16 +347,15 @@ static void entry_start(struct vm_entry *entry)
 static void work_fetch(void *argument)
 {
     struct vm_entry *entry = argument;
-    char name[HEX_SIZE(SHA256_SIZE)];
     const struct image_order order = {
         .manifest = &entry->manifest,
         .location = entry->location,
         .folder = entry->vms->folder,
-        .overlay_name = name,
+        .vm = entry->record.vm,
+        .overlay_mode = OVERLAY_PRIVATE,
         .overlay_key = secret_view(&entry->overlay_key),
     };
 
-    hex_encode(digest_view(&entry->record.vm), name);
     entry->fetch_status = image_fetch(&order, &entry->images, &entry->fetch_refusal);
 }
 
