@@ -9,12 +9,21 @@ static const struct config_key keys[] = {
     {.name = "perimeter", .type = CONFIG_STRING, .is_required = true},
     {.name = "coordinators", .type = CONFIG_STRINGS, .is_required = true},
     {.name = "state-directory", .type = CONFIG_STRING, .default_string = "/var/lib/tccp/nodeagent"},
+    {.name = "shared-directory", .type = CONFIG_STRING},
+    {.name = "migration-address", .type = CONFIG_STRING},
     {.name = "tcti", .type = CONFIG_STRING, .default_string = "device:/dev/tpmrm0"},
     {.name = "event-log", .type = CONFIG_STRING, .default_string = EVENT_LOG_PATH},
     {.name = "ima-log", .type = CONFIG_STRING, .default_string = IMA_LOG_PATH},
     {.name = "development", .type = CONFIG_FLAG},
     {.name = "log-level", .type = CONFIG_STRING, .default_string = "notice"},
 };
+
+static bool is_host_and_port(const char *text)
+{
+    struct address address;
+
+    return address_parse(text, &address) == STATUS_OK && !address.is_unix && address.port != 0;
+}
 
 static enum status coordinators_read(struct config *config, char *ret_error)
 {
@@ -25,16 +34,36 @@ static enum status coordinators_read(struct config *config, char *ret_error)
                             COORDINATOR_COUNT_MAX);
     }
     for (size_t i = 0; i < count; i++) {
-        struct address address;
-
         config->coordinators[i] = config_list_item(config->file, "coordinators", i);
-        if (address_parse(config->coordinators[i], &address) != STATUS_OK || address.is_unix ||
-            address.port == 0) {
+        if (!is_host_and_port(config->coordinators[i])) {
             return config_error(config->file, "coordinators", ret_error, "\"%s\" is not host:port",
                                 config->coordinators[i]);
         }
     }
     config->coordinator_count = count;
+    return STATUS_OK;
+}
+
+/* NULL where the file does not say it, or says nothing. */
+static const char *optional_string(const struct config *config, const char *name)
+{
+    const char *value = config_string(config->file, name);
+
+    return *value ? value : NULL;
+}
+
+static enum status migration_read(struct config *config, char *ret_error)
+{
+    config->shared_directory = optional_string(config, "shared-directory");
+    config->migration_address = optional_string(config, "migration-address");
+    if (config->shared_directory && config->shared_directory[0] != '/') {
+        return config_error(config->file, "shared-directory", ret_error,
+                            "\"%s\" is no absolute path", config->shared_directory);
+    }
+    if (config->migration_address && !is_host_and_port(config->migration_address)) {
+        return config_error(config->file, "migration-address", ret_error, "\"%s\" is not host:port",
+                            config->migration_address);
+    }
     return STATUS_OK;
 }
 
@@ -51,6 +80,7 @@ enum status config_read(const char *path, struct config *ret_config, char *ret_e
     config.ima_log_path = config_string(file, "ima-log");
     config.development = config_flag(file, "development");
     TRY(coordinators_read(&config, ret_error));
+    TRY(migration_read(&config, ret_error));
     if (perimeter_id_parse(config_string(file, "perimeter"), &config.perimeter_id) != STATUS_OK) {
         return config_error(file, "perimeter", ret_error, "not a perimeter id (tccp1-...)");
     }

@@ -14,6 +14,8 @@ struct config {
     const char *coordinators[COORDINATOR_COUNT_MAX]; /* host:port */
     size_t coordinator_count;
     const char *state_directory;
+    const char *shared_directory;  /* absolute; NULL: this node's VMs cannot migrate */
+    const char *migration_address; /* host:port to take migrations on; NULL: takes none */
     const char *tcti;
     const char *event_log_path, *ima_log_path;
     bool development; /* goes without locked memory */

@@ -45,11 +45,14 @@ tests_unit_nodeagent_test_migration_steps_SOURCES = tests/unit/nodeagent/test_mi
 tests_unit_nodeagent_test_migration_steps_LDADD = $(LINK_VM) $(LINK_TEST)
 
 UNIT_VMS = \
+	tests/unit/nodeagent/test_config \
 	tests/unit/nodeagent/test_image_fetch \
 	tests/unit/nodeagent/test_image_overlay \
 	tests/unit/nodeagent/test_vm_record
 check_PROGRAMS += $(UNIT_VMS)
 TESTS += $(UNIT_VMS)
+tests_unit_nodeagent_test_config_SOURCES = %D%/test_config.c
+tests_unit_nodeagent_test_config_LDADD = $(LINK_REGISTRANT) $(LINK_TEST)
 tests_unit_nodeagent_test_image_overlay_SOURCES = %D%/test_image_overlay.c
 tests_unit_nodeagent_test_image_overlay_LDADD = $(LINK_VMS) $(LINK_TEST)
 tests_unit_nodeagent_test_image_fetch_SOURCES = %D%/test_image_fetch.c
