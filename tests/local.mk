@@ -35,6 +35,12 @@ tests_support_libcoordinator_a_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
 LINK_COORDINATOR = tests/support/libcoordinator.a tests/support/libnettest.a tests/support/libperimetertest.a \
 	tests/support/libswtpm.a $(LINK_ATTESTER) $(LINK_TEST)
 
+# A member that answers tccpctl as a test wants.
+check_LIBRARIES += tests/support/libmembertest.a
+tests_support_libmembertest_a_SOURCES = %D%/support/member.c %D%/support/member.h
+tests_support_libmembertest_a_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
+LINK_MEMBERTEST = tests/support/libmembertest.a tests/support/libperimetertest.a $(LINK_CLI) $(LINK_TEST) -lpthread
+
 include tests/unit/lib/base/local.mk
 include tests/unit/lib/crypto/local.mk
 include tests/unit/lib/attest/local.mk

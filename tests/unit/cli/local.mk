@@ -9,7 +9,7 @@ TESTS += $(UNIT_CLI)
 
 tests_unit_cli_test_session_SOURCES = %D%/test_session.c
 tests_unit_cli_test_session_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
-tests_unit_cli_test_session_LDADD = tests/support/libperimetertest.a $(LINK_CLI) $(LINK_TEST) -lpthread
+tests_unit_cli_test_session_LDADD = $(LINK_MEMBERTEST)
 tests_unit_cli_test_value_SOURCES = %D%/test_value.c
 tests_unit_cli_test_value_LDADD = $(LINK_CLI) $(LINK_TEST)
 tests_unit_cli_test_size_text_SOURCES = %D%/test_size_text.c
