@@ -18,6 +18,7 @@
 enum {
     ROUNDS_MAX = 3, /* attempts at every address, before anything was asked */
     DETAIL_SIZE = 400,
+    TIMEOUT_REPEAT_MS = 200,
 };
 
 struct session {
@@ -43,9 +44,10 @@ struct session {
     bool sent;
     Tccp__AdminResponse *answer;
     enum exit_code result;
-    bool done, timed_out;
+    bool done;
     unsigned failures; /* of connections, in a row */
     bool saw_no_leader;
+    const char *waiting, *waiting_hint;
     char detail[DETAIL_SIZE];   /* of the last failure */
     enum refusal_code answered; /* the refusal that was the answer */
 
@@ -66,6 +68,12 @@ const struct identity *session_identity(const struct session *session)
 enum refusal_code session_refusal(const struct session *session)
 {
     return session->answered;
+}
+
+void session_set_waiting(struct session *session, const char *message, const char *hint)
+{
+    session->waiting = message;
+    session->waiting_hint = hint;
 }
 
 /* --- who is at the other end --- */
@@ -236,14 +244,13 @@ static void on_failure(struct client *client, void *argument, enum status reason
     }
 }
 
-static void on_timeout(uv_timer_t *timer)
+static void time_is_up(struct session *session)
 {
-    struct session *session = timer->data;
-
-    if (session->done) {
-        return;
-    }
-    if (session->sent && session->kind != SESSION_READ) {
+    if (session->waiting) {
+        finish(session,
+               report(session->cli, EXIT_TIMED_OUT, session->waiting_hint, "%s%s%s",
+                      session->waiting, *session->detail ? "; last: " : "", session->detail));
+    } else if (session->sent && session->kind != SESSION_READ) {
         finish(session,
                report(session->cli, EXIT_TIMED_OUT, "look at the state before asking again",
                       "cannot %s: no answer in %u s; it may have been done, or not%s%s",
@@ -259,6 +266,15 @@ static void on_timeout(uv_timer_t *timer)
         finish(session,
                report(session->cli, EXIT_TIMED_OUT, "", "no answer in %u s%s%s",
                       session->cli->timeout_s, *session->detail ? ": " : "", session->detail));
+    }
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    struct session *session = timer->data;
+
+    if (!session->done) {
+        time_is_up(session);
     }
 }
 
@@ -435,7 +451,9 @@ enum exit_code session_open(const struct cli *cli, bool bare, struct session **r
     if (exit_code != EXIT_DONE) {
         return exit_code;
     }
-    (void)uv_timer_start(&session->timer, on_timeout, (uint64_t)cli->timeout_s * 1000, 0);
+    /* Again and again: between two questions nobody would hear of it. */
+    (void)uv_timer_start(&session->timer, on_timeout, (uint64_t)cli->timeout_s * 1000,
+                         TIMEOUT_REPEAT_MS);
     *ret_session = TAKE(session);
     return EXIT_DONE;
 }

@@ -38,6 +38,13 @@ static inline void admin_response_cleanup(Tccp__AdminResponse **response)
     tccp__admin_response__free_unpacked(*response, NULL);
 }
 
+/*
+ * What is waited for from now on, in many questions: where --timeout is over before the end, this
+ * is said, and EXIT_TIMED_OUT is the result. For what goes on without the caller. The text, in
+ * which the caller may write meanwhile, and the hint are the caller's; NULL: nothing any more.
+ */
+void session_set_waiting(struct session *session, const char *message, const char *hint);
+
 /* Why the last question was refused; REFUSAL_NONE where it was not, or where nobody knows whether
  * it was carried out. */
 enum refusal_code session_refusal(const struct session *session);

@@ -167,28 +167,42 @@ enum exit_code vm_get(struct cli *cli)
     return output_object(cli, object, columns);
 }
 
-/* `request` but for the VM's id, which goes to `ret_id`, a field of it. */
-static enum exit_code change(struct cli *cli, const char *what, Tccp__AdminRequest *request,
-                             ProtobufCBinaryData *ret_id)
+enum exit_code vm_change(const struct cli *cli, struct session *session, const char *what,
+                         Tccp__AdminRequest *request, ProtobufCBinaryData *id,
+                         struct vm_subject *ret_subject, Tccp__AdminResponse **ret_response)
 {
-    OWN(session) struct session *session = NULL;
     OWN(admin_response) Tccp__AdminResponse *vms = NULL;
-    OWN(admin_response) Tccp__AdminResponse *response = NULL;
     const Tccp__VmStatus *vm;
-    enum exit_code exit_code = session_open(cli, false, &session);
+    enum exit_code exit_code = vms_ask(cli, session, &vms);
 
-    if (exit_code == EXIT_DONE) {
-        exit_code = vms_ask(cli, session, &vms);
-    }
     if (exit_code == EXIT_DONE) {
         exit_code = vm_get_one(cli, vms->vms, &vm);
     }
-    if (exit_code == EXIT_DONE) {
-        *ret_id = vm->vm;
-        exit_code = session_ask(session, SESSION_CHANGE, what, request, &response);
+    if (exit_code != EXIT_DONE) {
+        return exit_code;
     }
-    if (exit_code == EXIT_DONE && response->kind_case != TCCP__ADMIN_RESPONSE__KIND_DONE) {
+    if (digest_of_view(protobuf_view(vm->vm), &ret_subject->vm) != STATUS_OK) {
+        return report(cli, EXIT_FAILED, "", "cannot %s: the coordinator gives it no id", what);
+    }
+    (void)snprintf(ret_subject->name, sizeof ret_subject->name, "%s", vm->name);
+    *id = protobuf_data(digest_view(&ret_subject->vm));
+    exit_code = session_ask(session, SESSION_CHANGE, what, request, ret_response);
+    if (exit_code == EXIT_DONE && (*ret_response)->kind_case != TCCP__ADMIN_RESPONSE__KIND_DONE) {
         exit_code = report(cli, EXIT_FAILED, "", "cannot %s: the answer is of another kind", what);
+    }
+    return exit_code;
+}
+
+static enum exit_code change(const struct cli *cli, const char *what, Tccp__AdminRequest *request,
+                             ProtobufCBinaryData *id)
+{
+    OWN(session) struct session *session = NULL;
+    OWN(admin_response) Tccp__AdminResponse *response = NULL;
+    struct vm_subject subject;
+    enum exit_code exit_code = session_open(cli, false, &session);
+
+    if (exit_code == EXIT_DONE) {
+        exit_code = vm_change(cli, session, what, request, id, &subject, &response);
     }
     return exit_code == EXIT_DONE ? done_show(cli, response->done) : exit_code;
 }

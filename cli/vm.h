@@ -6,6 +6,8 @@
 #include "cli/session.h"
 #include "cli/value.h"
 
+#include "lib/protocol/launch_request.h"
+
 #include "proto/admin.pb-c.h"
 
 /* The VM that a word names: a name, an id in hexadecimal, or the beginning of one (8 digits at
@@ -16,6 +18,36 @@ const Tccp__VmStatus *vm_find(const Tccp__VmsReply *vms, const char *word, size_
 /* All that the caller may see. */
 enum exit_code vms_ask(const struct cli *cli, struct session *session,
                        Tccp__AdminResponse **ret_response);
+
+/* Which VM it is about, for the coordinator and for people. */
+struct vm_subject {
+    struct digest vm;
+    char name[REQUEST_NAME_LENGTH_MAX + 1];
+};
+
+/* Changes the VM that the first argument names. `request` is whole but for the VM's id, which goes
+ * to `id`, a field of it. The response is Done. */
+enum exit_code vm_change(const struct cli *cli, struct session *session, const char *what,
+                         Tccp__AdminRequest *request, ProtobufCBinaryData *id,
+                         struct vm_subject *ret_subject, Tccp__AdminResponse **ret_response);
+
+/* --- waiting --- */
+
+struct vm_wait {
+    const struct vm_subject *subject;
+    const char *until; /* "runs" */
+    const char *hint;  /* when the time is up: how to go on waiting */
+    /* Whether it has come to what is waited for. `vm` is gone afterwards. */
+    bool (*is_over)(void *argument, const Tccp__VmStatus *vm);
+    void *argument;
+};
+
+/*
+ * Looks at a VM until that is over, through changes of leader, for as long as --timeout says. A VM
+ * that is not there any more, stopped, lost or deleted is a failure, whatever is waited for. Says
+ * on a terminal what becomes of it.
+ */
+enum exit_code vm_wait(const struct cli *cli, struct session *session, const struct vm_wait *wait);
 
 /* --- proofs --- */
 

@@ -10,9 +10,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-enum { POLL_MS = 300 };
 
 static const struct column columns[] = {
     {"NAME", "name", false},
@@ -131,65 +128,28 @@ static enum exit_code fetch(const struct cli *cli, struct session *session,
                : report_status(cli, "get the proof", STATUS_NO_MEMORY);
 }
 
-/* In which state the VM is; "" where it is not listed. */
-static enum exit_code state_ask(const struct cli *cli, struct session *session,
-                                const struct launch_record *record, char ret_state[32],
-                                char ret_detail[256])
+static bool is_launched(void *argument, const Tccp__VmStatus *vm)
 {
-    OWN(admin_response) Tccp__AdminResponse *response = NULL;
-    enum exit_code exit_code = vms_ask(cli, session, &response);
-
-    ret_state[0] = ret_detail[0] = '\0';
-    for (size_t i = 0; exit_code == EXIT_DONE && i < response->vms->n_vms; i++) {
-        const Tccp__VmStatus *vm = response->vms->vms[i];
-
-        if (view_equal(protobuf_view(vm->vm), digest_view(&record->vm))) {
-            (void)snprintf(ret_state, 32, "%s", vm->state);
-            (void)snprintf(ret_detail, 256, "%s%s", *vm->detail ? ": " : "", vm->detail);
-        }
-    }
-    return exit_code;
-}
-
-/* Until it is not "launching" any more. */
-static enum exit_code await(const struct cli *cli, struct session *session,
-                            const struct launch_record *record)
-{
-    const struct timespec pause = {.tv_nsec = POLL_MS * 1000 * 1000};
-    char state[32], detail[256];
-    enum exit_code exit_code;
-
-    note(cli, "waiting until %s runs ...", record->name);
-    for (unsigned waited_ms = 0;; waited_ms += POLL_MS) {
-        exit_code = state_ask(cli, session, record, state, detail);
-        if (exit_code != EXIT_DONE) {
-            return exit_code;
-        }
-        if (strcmp(state, "launching") != 0) {
-            break;
-        }
-        if (waited_ms / 1000 + 1 >= cli->timeout_s) {
-            return report(cli, EXIT_TIMED_OUT, "`tccpctl vm proof get` goes on waiting with --wait",
-                          "%s is still being launched after %u s%s", record->name, cli->timeout_s,
-                          detail);
-        }
-        (void)nanosleep(&pause, NULL);
-    }
-    if (state[0] == '\0') {
-        return report(cli, EXIT_NOT_FOUND, "", "there is no VM %s any more", record->name);
-    }
-    if (strcmp(state, "stopped") == 0 || strcmp(state, "lost") == 0 ||
-        strcmp(state, "deleted") == 0) {
-        return report(cli, EXIT_FAILED, "", "%s is %s%s", record->name, state, detail);
-    }
-    return EXIT_DONE;
+    (void)argument;
+    return strcmp(vm->state, "launching") != 0;
 }
 
 enum exit_code proof_ask(const struct cli *cli, struct session *session,
                          const struct launch_record *record, bool wait, struct bytes *ret_proof)
 {
-    enum exit_code exit_code = wait ? await(cli, session, record) : EXIT_DONE;
+    struct vm_subject subject = {.vm = record->vm};
+    enum exit_code exit_code = EXIT_DONE;
 
+    (void)snprintf(subject.name, sizeof subject.name, "%s", record->name);
+    if (wait) {
+        exit_code = vm_wait(cli, session,
+                            &(struct vm_wait){
+                                .subject = &subject,
+                                .until = "runs",
+                                .hint = "`tccpctl vm proof get` goes on waiting with --wait",
+                                .is_over = is_launched,
+                            });
+    }
     return exit_code == EXIT_DONE ? fetch(cli, session, record, ret_proof) : exit_code;
 }
 

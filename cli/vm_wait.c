@@ -1,0 +1,95 @@
+/* Waiting for what becomes of a VM. */
+#include "cli/vm.h"
+
+#include "lib/base/protobuf.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { POLL_MS = 300, STATE_SIZE = 32, DETAIL_SIZE = 256 };
+
+/* What the coordinator said last. */
+struct sight {
+    char state[STATE_SIZE];
+    char detail[DETAIL_SIZE]; /* ": why", or "" */
+};
+
+static const Tccp__VmStatus *vm_in(const Tccp__VmsReply *vms, const struct digest *id)
+{
+    for (size_t i = 0; i < vms->n_vms; i++) {
+        if (view_equal(protobuf_view(vms->vms[i]->vm), digest_view(id))) {
+            return vms->vms[i];
+        }
+    }
+    return NULL;
+}
+
+/* States that nothing but somebody's wish leads out of. */
+static bool has_ended(const struct sight *sight)
+{
+    return strcmp(sight->state, "stopped") == 0 || strcmp(sight->state, "lost") == 0 ||
+           strcmp(sight->state, "deleted") == 0;
+}
+
+static void sight_update(const struct cli *cli, const struct vm_wait *wait,
+                         const Tccp__VmStatus *vm, struct sight *sight)
+{
+    bool is_new = strcmp(sight->state, vm->state) != 0;
+
+    (void)snprintf(sight->state, sizeof sight->state, "%s", vm->state);
+    (void)snprintf(sight->detail, sizeof sight->detail, "%s%s", *vm->detail ? ": " : "",
+                   vm->detail);
+    if (is_new && isatty(STDERR_FILENO)) {
+        note(cli, "%s is %s%s", wait->subject->name, sight->state, sight->detail);
+    }
+}
+
+static enum exit_code look(const struct cli *cli, struct session *session,
+                           const struct vm_wait *wait, struct sight *sight, bool *ret_is_over)
+{
+    OWN(admin_response) Tccp__AdminResponse *response = NULL;
+    const char *name = wait->subject->name;
+    const Tccp__VmStatus *vm;
+    enum exit_code exit_code = vms_ask(cli, session, &response);
+
+    if (exit_code != EXIT_DONE) {
+        return exit_code;
+    }
+    vm = vm_in(response->vms, &wait->subject->vm);
+    if (!vm) {
+        return report(cli, EXIT_NOT_FOUND, "", "there is no VM %s any more", name);
+    }
+    sight_update(cli, wait, vm, sight);
+    if (has_ended(sight)) {
+        return report(cli, EXIT_FAILED, "", "%s is %s%s", name, sight->state, sight->detail);
+    }
+    *ret_is_over = wait->is_over(wait->argument, vm);
+    return EXIT_DONE;
+}
+
+enum exit_code vm_wait(const struct cli *cli, struct session *session, const struct vm_wait *wait)
+{
+    const struct timespec pause = {.tv_nsec = POLL_MS * 1000 * 1000};
+    char message[DETAIL_SIZE + STATE_SIZE + 2 * sizeof wait->subject->name];
+    struct sight sight = {.state = ""};
+    bool is_over = false;
+    enum exit_code exit_code;
+
+    note(cli, "waiting until %s %s ...", wait->subject->name, wait->until);
+    (void)snprintf(message, sizeof message, "nobody said in %u s what became of %s", cli->timeout_s,
+                   wait->subject->name);
+    session_set_waiting(session, message, wait->hint);
+    for (;;) {
+        exit_code = look(cli, session, wait, &sight, &is_over);
+        if (exit_code != EXIT_DONE || is_over) {
+            break;
+        }
+        (void)snprintf(message, sizeof message, "%s is still %s after %u s%s", wait->subject->name,
+                       sight.state, cli->timeout_s, sight.detail);
+        (void)nanosleep(&pause, NULL);
+    }
+    session_set_waiting(session, NULL, NULL);
+    return exit_code;
+}
