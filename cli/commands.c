@@ -147,6 +147,10 @@ OPTIONS(vm_launch_options) = {
     OPTIONS_END,
 };
 OPTIONS(vm_proof_options) = {KEY_FILE_OPTION, OPTIONS_END};
+OPTIONS(vm_migrate_options) = {
+    {"node", 0, "NODE", "to this node; without it the coordinator picks one"},
+    OPTIONS_END,
+};
 OPTIONS(vm_list_options) = {{"all", 'a', NULL, "deleted ones too"}, OPTIONS_END};
 OPTIONS(help_options) = {{"man", 0, NULL, "print the man page"}, OPTIONS_END};
 
@@ -233,6 +237,10 @@ const struct command commands[] = {
     {"vm", "list", "", 0, 0, "list the VMs; a customer sees its own", NULL, vm_list_options,
      vm_list},
     {"vm", "get", "NAME|ID", 1, 1, "show one VM", NULL, NULL, vm_get},
+    {"vm", "migrate", "NAME|ID", 1, 1, "move a running VM to another node",
+     "Its policy must allow it; its owner and operators may ask. With --wait until it runs there;\n"
+     "ends with 1 where it was not moved, with 6 where that is not decided within --timeout.",
+     vm_migrate_options, vm_migrate},
     {"vm", "stop", "NAME|ID", 1, 1, "stop a VM", NULL, NULL, vm_stop},
     {"vm", "delete", "NAME|ID", 1, 1, "delete a VM that is stopped or lost, for good", NULL, NULL,
      vm_delete},

@@ -83,6 +83,7 @@ enum exit_code vm_launch(struct cli *cli);
 enum exit_code vm_proof(struct cli *cli);
 enum exit_code vm_list(struct cli *cli);
 enum exit_code vm_get(struct cli *cli);
+enum exit_code vm_migrate(struct cli *cli);
 enum exit_code vm_stop(struct cli *cli);
 enum exit_code vm_delete(struct cli *cli);
 

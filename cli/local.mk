@@ -37,6 +37,7 @@ cli_libcli_a_SOURCES = \
 	%D%/value.c %D%/value.h \
 	%D%/vm.c %D%/vm.h \
 	%D%/vm_launch.c \
+	%D%/vm_migrate.c \
 	%D%/vm_proof.c \
 	%D%/vm_wait.c
 cli_libcli_a_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS)

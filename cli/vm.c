@@ -25,8 +25,21 @@ static const struct column columns[] = {
     {"PSEUDONYM", "pseudonym", true},
     {"CUSTOMER", "customer", true},
     {"VM", "vm", true},
+    {"MIGRATION", "migration", true},
+    {"LAST MIGRATION", "last_migration", true},
+    {"MOVED", "last_migration_done", true},
     {NULL, NULL, false},
 };
+
+/* 0: there is none. */
+static void set_migration(struct value *object, const char *key, uint64_t migration)
+{
+    if (migration) {
+        value_set_number(object, key, migration);
+    } else {
+        value_set_string(object, key, NULL);
+    }
+}
 
 static struct value *vm_value(const Tccp__VmStatus *vm)
 {
@@ -43,6 +56,13 @@ static struct value *vm_value(const Tccp__VmStatus *vm)
     value_set_string(object, "node", *vm->node ? vm->node : NULL);
     value_set_hex(object, "pseudonym", protobuf_view(vm->pseudonym));
     value_set_hex(object, "customer", protobuf_view(vm->customer));
+    set_migration(object, "migration", vm->migration);
+    set_migration(object, "last_migration", vm->last_migration);
+    if (vm->last_migration) {
+        value_set_bool(object, "last_migration_done", vm->last_migration_done);
+    } else {
+        value_set_string(object, "last_migration_done", NULL);
+    }
     return object;
 }
 
