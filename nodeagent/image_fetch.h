@@ -9,7 +9,7 @@
 #include "lib/protocol/image_manifest.h"
 #include "nodeagent/image_overlay.h"
 
-/* Descriptors; -1: none. Nothing else leads to what is behind them. */
+/* Descriptors; -1: none. Nothing else leads to what is behind them but a shared overlay's name. */
 struct image_set {
     int kernel, initrd; /* sealed memory; only with a kernel */
     int disk;           /* only to be read */

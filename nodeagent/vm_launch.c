@@ -439,11 +439,8 @@ static void work_fetch(void *argument)
         .manifest = &entry->manifest,
         .location = entry->location,
         .folder = entry->vms->folder,
-        .overlay_mode = entry->overlay_mode,
-        .shared_folder =
-            entry->overlay_mode == OVERLAY_PRIVATE ? NULL : entry->vms->config.shared_folder,
         .vm = entry->record.vm,
-        .start_generation = entry->start_generation,
+        .overlay_mode = OVERLAY_PRIVATE,
         .overlay_key = secret_view(&entry->overlay_key),
     };
 

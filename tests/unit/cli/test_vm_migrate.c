@@ -33,6 +33,7 @@ struct story {
     const char *refusal; /* of the migration; NULL: it begins */
     bool has_no_number;  /* nor has the answer to it */
     bool loses_first;    /* the first answer to it does not arrive */
+    bool has_no_id;      /* the VM */
     const char *node;    /* the destination, in that answer */
     bool has_begun;      /* from the beginning: another member saw to that */
     /* The member's own, until it has ended. */
@@ -58,14 +59,15 @@ static void vm_fill(const struct step *step, Tccp__VmStatus *ret_vm)
     ret_vm->last_migration_done = step->was_moved;
 }
 
-static void list(struct connection *connection, const Tccp__AdminRequest *request,
-                 const struct step *step)
+static void list(const struct story *story, struct connection *connection,
+                 const Tccp__AdminRequest *request, const struct step *step)
 {
     Tccp__AdminResponse response = TCCP__ADMIN_RESPONSE__INIT;
     Tccp__VmsReply vms = TCCP__VMS_REPLY__INIT;
     Tccp__VmStatus vm, *pointer = &vm;
 
     vm_fill(step, &vm);
+    vm.vm.len = story->has_no_id ? 0 : vm.vm.len;
     vms.vms = &pointer;
     vms.n_vms = step->act == SHOWS ? 1 : 0;
     response.kind_case = TCCP__ADMIN_RESPONSE__KIND_VMS;
@@ -85,7 +87,7 @@ static void go_on(struct member *member, struct connection *connection,
     switch (step->act) {
     case SHOWS:
     case SHOWS_NONE:
-        list(connection, request, step);
+        list(story, connection, request, step);
         return;
     case HANGS_UP:
         connection_abort(connection, STATUS_CLOSED, "lost");
@@ -140,7 +142,7 @@ static void tell(struct member *member, struct connection *connection,
     } else if (story->has_begun) {
         go_on(member, connection, request);
     } else {
-        list(connection, request, &before);
+        list(story, connection, request, &before);
     }
 }
 
@@ -281,6 +283,19 @@ static void a_vm_that_is_not_there_is_not_asked_for(void **state)
     run_captured(&run, vm_migrate, &said);
     member_stop(&member);
     expect_failure(&said, EXIT_NOT_FOUND, "there is no VM db");
+    assert_int_equal(member.count, 1);
+}
+
+static void a_vm_without_an_id_is_not_asked_for(void **state)
+{
+    struct story story = STORY(MOVED);
+    struct member member;
+    struct said said;
+
+    (void)state;
+    story.has_no_id = true;
+    migrate(&story, 0, &said, &member);
+    expect_failure(&said, EXIT_FAILED, "no id");
     assert_int_equal(member.count, 1);
 }
 
@@ -577,6 +592,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_vm_that_is_not_there_is_not_asked_for),
+        cmocka_unit_test(a_vm_without_an_id_is_not_asked_for),
         cmocka_unit_test(a_refusal_is_told_and_nothing_waited_for),
         cmocka_unit_test(an_answer_without_a_number_is_no_beginning),
         cmocka_unit_test(a_migration_that_is_aborted_is_a_failure_with_its_reason),
