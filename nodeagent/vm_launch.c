@@ -440,7 +440,10 @@ static void work_fetch(void *argument)
         .location = entry->location,
         .folder = entry->vms->folder,
         .vm = entry->record.vm,
-        .overlay_mode = OVERLAY_PRIVATE,
+        .overlay_mode = entry->overlay_mode,
+        .shared_folder =
+            entry->overlay_mode == OVERLAY_PRIVATE ? NULL : entry->vms->config.shared_folder,
+        .start_generation = entry->start_generation,
         .overlay_key = secret_view(&entry->overlay_key),
     };
 

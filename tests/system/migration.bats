@@ -49,10 +49,11 @@ has_registered() {
 
 @test "a VM whose policy does not allow it is not migrated" {
     customer vm launch "$perimeter/image" --name stays --node n1 --wait --timeout 60s
-    run -5 customer vm migrate stays
+    run -1 customer vm migrate stays
     [[ $output == *"policy forbids migration"* ]]
     customer vm stop stays --wait
     eventually 20 n1 -- vm_is stays stopped
+    qemu_count n1 0
 }
 
 @test "a VM moves to the other node while it counts, and nothing of it is left behind" {
@@ -60,8 +61,10 @@ has_registered() {
 
     customer vm launch "$perimeter/image" --name web --node n1 --may-migrate --wait --timeout 60s
     eventually 60 n1 -- counts_above n1 3
+    [ -e "$perimeter/shared/$(vm_id web).1" ]
     counted=$(perimeter_guest_count n1)
     run -0 perimeter_ctl vm migrate web --node n2 --wait --timeout 60s
+    echo "$output"
     [[ $output == *n2* ]]
     vm_is web running
     [ "$(perimeter_json .node vm get web)" = n2 ]
@@ -93,13 +96,16 @@ has_registered() {
 
 @test "it is not migrated to where it is, to a node that is cordoned, or to one without a lease" {
     run ! perimeter_ctl vm migrate web --node n1
+    [[ $output == *"there already"* ]]
     perimeter_ctl node cordon n2
     run ! perimeter_ctl vm migrate web --wait
-    [[ $output == *"node"* ]]
+    echo "$output"
+    [[ $output == *"no other live node"* ]]
     perimeter_ctl node uncordon n2
     process_end n2
     eventually 60 n2 tc1 -- node_is n2 expired
     run ! perimeter_ctl vm migrate web --node n2
+    echo "$output"
     [[ $output == *lease* ]]
     vm_is web running
     perimeter_start n2
@@ -115,7 +121,8 @@ has_registered() {
     perimeter_start n2
     eventually 30 n2 tc1 -- has_registered n2 "$before"
     run ! perimeter_ctl vm migrate web --node n2 --wait --timeout 60s
-    [[ $output == *shared* ]]
+    echo "$output"
+    [[ $output == *shared-directory* ]]
     eventually 20 n1 n2 -- vm_is web running
     eventually 20 n1 n2 -- counts_above n1 "$(perimeter_guest_count n1)"
     eventually 20 n1 n2 -- qemu_count n2 0
