@@ -20,7 +20,7 @@ struct order_state {
     uint64_t sent_ms, proposed_ms, told_ms, told_peer_ms;
     uint64_t migration; /* the open one that the next two are about */
     uint64_t migration_since_ms;
-    bool is_ready; /* its destination waits for the source */
+    bool is_ready;           /* its destination waits for the source */
     uint64_t fence_since_ms; /* when this leader first saw that its owner has no lease */
     uint64_t fence_registration;
     /* The last launch, for the proof. */

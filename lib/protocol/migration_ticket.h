@@ -55,7 +55,8 @@ struct migration_expectation {
 };
 /*
  * Refusals: MALFORMED, BAD_SIGNATURE; ORDER (we are not that side of it, by node or keys; or
- * another VM; or both sides are one); REGISTRATION (not our present one); GENERATION (as said above).
+ * another VM; or both sides are one); REGISTRATION (not our present one); GENERATION (as said
+ * above).
  */
 WARN_UNUSED enum status migration_ticket_check(struct view bytes,
                                                const struct migration_expectation *expectation,

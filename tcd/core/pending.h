@@ -21,10 +21,10 @@ enum pending_kind {
     PENDING_TICKET_DESTINATION, /* the ticket and the key */
     PENDING_DONE,               /* both reported: propose MIGRATION_DONE */
     PENDING_ABORT,              /* a side of the migration is gone: propose MIGRATION_ABORTED */
-    PENDING_REVERT,             /* the owner's copy is lost, `node` has another that may run: propose
-                                   OWNERSHIP_REVERTED */
-    PENDING_DESTROY,            /* have `node` destroy its copy, then COPY_DESTROYED */
-    PENDING_EVACUATE,           /* `node` is quarantined or revoked: what the VM's policy says */
+    PENDING_REVERT,   /* the owner's copy is lost, `node` has another that may run: propose
+                         OWNERSHIP_REVERTED */
+    PENDING_DESTROY,  /* have `node` destroy its copy, then COPY_DESTROYED */
+    PENDING_EVACUATE, /* `node` is quarantined or revoked: what the VM's policy says */
     PENDING_KIND_COUNT
 };
 const char *pending_kind_name(enum pending_kind kind);

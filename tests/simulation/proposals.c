@@ -320,7 +320,7 @@ static void do_pending(struct world *world, struct replica *replica, const struc
         tell(world, replica, MESSAGE_DESTROY, vm, pending->node);
         break;
     case PENDING_READOPT: /* with the inventory in the next renewal */
-    case PENDING_REVERT: /* see scan_lost() */
+    case PENDING_REVERT:  /* see scan_lost() */
     case PENDING_EVACUATE:
     case PENDING_KIND_COUNT:
         break;
