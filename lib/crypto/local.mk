@@ -9,6 +9,7 @@ lib_crypto_libcrypto_a_SOURCES = \
 	%D%/hpke.c %D%/hpke.h %D%/hpke_kdf.h \
 	%D%/kdf.c %D%/kdf.h \
 	%D%/keys.c %D%/keys.h %D%/key_file.c %D%/key_material.h \
+	%D%/luks1.c %D%/luks1.h \
 	%D%/openssl_own.h \
 	%D%/sign.c %D%/sign.h \
 	%D%/x509.h %D%/x509_profile.c %D%/x509_profile.h \

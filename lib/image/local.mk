@@ -2,5 +2,7 @@
 noinst_LIBRARIES += lib/image/libimage.a
 lib_image_libimage_a_SOURCES = \
 	%D%/image_copy.c %D%/image_copy.h \
-	%D%/luks_image.c %D%/luks_image.h
-LINK_IMAGE = lib/image/libimage.a $(LINK_BASE)
+	%D%/luks_image.c %D%/luks_image.h \
+	%D%/qcow2.c %D%/qcow2.h \
+	%D%/qemu_img.c %D%/qemu_img.h
+LINK_IMAGE = lib/image/libimage.a $(LINK_CRYPTO)

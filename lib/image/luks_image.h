@@ -1,7 +1,6 @@
 /*
- * Encrypted disk images: qcow2 with LUKS inside, made by qemu-img as a child. The passphrase
- * reaches it in a memfd, never in an argument, the environment or a file. All calls block: run them
- * where that is no harm.
+ * Encrypted disk images: qcow2 with LUKS inside. An empty one takes a few milliseconds; qemu-img
+ * fills it, as a child. All calls block: run them where that is no harm.
  */
 #ifndef TCCP_IMAGE_LUKS_IMAGE_H
 #define TCCP_IMAGE_LUKS_IMAGE_H
@@ -12,24 +11,24 @@
 #include <sys/types.h>
 
 enum {
-    /* Milliseconds that QEMU may spend to derive the key of a LUKS slot. Passphrases here are
-     * random keys of 256 bits: stretching them adds nothing, and costs at every opening. */
-    LUKS_ITERATION_TIME_MS = 10,
-    IMAGE_PASSPHRASE_SIZE_MIN = 32, /* characters */
+    IMAGE_PASSPHRASE_SIZE_MIN = 32, /* characters of a random key: nothing stretches it */
     IMAGE_PASSPHRASE_SIZE_MAX = 256,
-    QEMU_IMG_ATTEMPTS = 20, /* it fails at random: "Unable to get accurate CPU usage" */
 };
 
 /*
- * Makes `target` (which must not exist, mode 0600) with the content of the raw image `source`.
- * The passphrase is text: UTF-8 without NUL (LUKS in QEMU takes nothing else). On failure nothing
- * is left behind, and the refusal's detail is qemu-img's own last line.
+ * Makes `target` (which must not exist, mode 0600) with the content of the raw image `source`, a
+ * file or a block device. The passphrase is text: UTF-8 without NUL (LUKS in QEMU takes nothing
+ * else). On failure nothing is left behind. Paths are absolute.
+ *
+ * Refusals: ALREADY_EXISTS; NOT_FOUND (the source, the target's folder, qemu-img); TOO_LARGE (the
+ * disk, or no room for the file); MALFORMED otherwise, or qemu-img's own last line.
  */
 WARN_UNUSED enum status luks_image_seal(const char *source, const char *target,
                                         struct view passphrase, struct refusal *ret_refusal);
 
-/* The same without content, of `size` bytes (a multiple of 512): the overlay that a VM writes to.
- * Which image lies beneath it is said when it is opened, not in the file. */
+/* The same without content, and without qemu-img, of `size` bytes (a multiple of 512, at most
+ * 64 TiB): the overlay that a VM writes to. Which image lies beneath it is said when it is opened,
+ * not in the file. */
 WARN_UNUSED enum status luks_image_create(const char *target, uint64_t size, struct view passphrase,
                                           struct refusal *ret_refusal);
 

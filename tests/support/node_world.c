@@ -213,15 +213,12 @@ static int copy_in_memory(const char *path)
 
 void guest_files_renew_overlay(struct guest_files *files)
 {
-    OWN(bytes) struct bytes fresh = {0};
-    int fd;
+    struct refusal refusal = {0};
+    uint64_t size = 0;
 
-    read_file(files->fresh_overlay, &fresh);
     (void)unlink(files->overlay);
-    fd = open(files->overlay, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, fresh.data, fresh.size), fresh.size);
-    (void)close(fd);
+    assert_ok(luks_image_inspect(files->base_fd, &size, &refusal));
+    assert_ok(luks_image_create(files->overlay, size, files->keys.overlay, &refusal));
 }
 
 int guest_files_open_overlay(const struct guest_files *files)
@@ -237,7 +234,6 @@ void guest_files_open(struct guest_files *files)
     const char *source = getenv("TOP_SRCDIR"), *build = getenv("TOP_BUILDDIR");
     char command[1200], path[600];
     struct refusal refusal = {0};
-    uint64_t size = 0;
 
     memset(files, 0, sizeof *files);
     (void)snprintf(command, sizeof command, "%s/guest/build-guest %s/guest/demo", source, build);
@@ -246,17 +242,12 @@ void guest_files_open(struct guest_files *files)
     assert_non_null(mkdtemp(files->folder));
     (void)snprintf(files->base, sizeof files->base, "%s/base.qcow2", files->folder);
     (void)snprintf(files->overlay, sizeof files->overlay, "%s/overlay.qcow2", files->folder);
-    (void)snprintf(files->fresh_overlay, sizeof files->fresh_overlay, "%s/fresh.qcow2",
-                   files->folder);
     files->keys = (struct vm_keys){view_string(base_key), view_string(overlay_key)};
     (void)snprintf(path, sizeof path, "%s/guest/demo/disk.raw", build);
     if (luks_image_seal(path, files->base, files->keys.base, &refusal) != STATUS_OK) {
         fail_msg("%s is not sealed: %s", path, refusal.detail);
     }
     files->base_fd = copy_in_memory(files->base);
-    /* qemu-img spends a second of CPU time on each: one is made, and copied. */
-    assert_ok(luks_image_inspect(files->base_fd, &size, &refusal));
-    assert_ok(luks_image_create(files->fresh_overlay, size, files->keys.overlay, &refusal));
     (void)snprintf(path, sizeof path, "%s/guest/demo/kernel", build);
     files->kernel_fd = copy_in_memory(path);
     (void)snprintf(path, sizeof path, "%s/guest/demo/initrd", build);
@@ -273,7 +264,6 @@ void guest_files_close(struct guest_files *files)
     bytes_free(&files->command_line);
     (void)unlink(files->base);
     (void)unlink(files->overlay);
-    (void)unlink(files->fresh_overlay);
     (void)rmdir(files->folder);
 }
 

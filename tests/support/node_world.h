@@ -20,7 +20,7 @@ enum { NODE_PATIENCE_MS = 30000, NODE_REGISTRATION = 7, NODE_INVENTORY_MAX = 4 }
 /* What all tests of a program share: the guest, its images and keys, in a folder of their own. */
 struct guest_files {
     char folder[64];
-    char base[96], overlay[96], fresh_overlay[96];
+    char base[96], overlay[96];
     int kernel_fd, initrd_fd, base_fd;
     struct bytes command_line;
     struct vm_keys keys;

@@ -92,10 +92,8 @@ seal() {
     # HKDF-SHA256 without salt, info "tccp-image-key", as hexadecimal text.
     openssl kdf -keylen 32 -kdfopt digest:SHA256 -kdfopt "hexkey:$(od -An -v -tx1 image/vm.key | tr -d ' \n')" \
         -kdfopt info:tccp-image-key HKDF | tr -d ':\n' | tr A-F a-f >passphrase
-    for attempt in {1..20}; do
-        qemu-img convert --object secret,id=key,file=passphrase --image-opts \
-            "driver=qcow2,encrypt.key-secret=key,file.filename=$disk" -O raw opened && break
-    done
+    qemu-img convert --object secret,id=key,file=passphrase --image-opts \
+        "driver=qcow2,encrypt.key-secret=key,file.filename=$disk" -O raw opened
     cmp raw opened
 }
 

@@ -6,6 +6,7 @@ UNIT_CRYPTO = \
 	%D%/test_kdf \
 	%D%/test_keys \
 	%D%/test_key_file \
+	%D%/test_luks1 \
 	%D%/test_sign \
 	%D%/test_x509
 check_PROGRAMS += $(UNIT_CRYPTO)
@@ -24,6 +25,8 @@ tests_unit_lib_crypto_test_keys_SOURCES = %D%/test_keys.c
 tests_unit_lib_crypto_test_keys_LDADD = $(LINK_CRYPTO) $(LINK_TEST)
 tests_unit_lib_crypto_test_key_file_SOURCES = %D%/test_key_file.c
 tests_unit_lib_crypto_test_key_file_LDADD = $(LINK_CRYPTO) $(LINK_TEST)
+tests_unit_lib_crypto_test_luks1_SOURCES = %D%/test_luks1.c
+tests_unit_lib_crypto_test_luks1_LDADD = $(LINK_CRYPTO) $(LINK_TEST)
 tests_unit_lib_crypto_test_sign_SOURCES = %D%/test_sign.c
 tests_unit_lib_crypto_test_sign_LDADD = $(LINK_CRYPTO) $(LINK_TEST)
 tests_unit_lib_crypto_test_x509_SOURCES = %D%/test_x509.c
