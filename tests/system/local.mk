@@ -52,5 +52,7 @@ tests_system_test_vm_migration_faults_LDADD = tests/support/libnodeworld.a $(LIN
 # Processes that die, freeze and wake up at the worst moment.
 TESTS += %D%/faults.bats
 EXTRA_DIST += %D%/faults.bats
+TESTS += %D%/vm_faults.bats
+EXTRA_DIST += %D%/vm_faults.bats
 check_PROGRAMS += tests/support/secret_scan
 tests_support_secret_scan_SOURCES = tests/support/secret_scan.c
