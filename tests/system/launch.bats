@@ -129,6 +129,63 @@ children() {
     [ "$(grep -c 'registered node=n1' "$run/n1.log")" = 2 ]
 }
 
+# Every process of the perimeter, by pid: members, launchers, agents and QEMUs with their helpers, TPMs.
+perimeter_pids() {
+    local name launcher
+
+    for name in $(processes); do
+        process_session "$name"
+        launcher=$(process_pid "$name") && pgrep -P "$launcher"
+    done
+    # Without a newline at their ends.
+    awk 1 "$perimeter"/tpm/*/pid
+}
+
+secret_scan() {
+    "$TOP_BUILDDIR/tests/support/secret_scan" "$@"
+}
+
+@test "a search for secrets finds them however they are written" {
+    local key=$perimeter/image/vm.key places=$BATS_TEST_TMPDIR/places
+
+    run secret_scan -k "$key" - "$perimeter/image"
+    [ "$status" = 1 ]
+    secret_scan -k "$key" -x vm.key - "$perimeter/image"
+    mkdir "$places"
+    { printf 'key='; od -An -v -tx1 "$key" | tr -d ' \n'; } >"$places/hex"
+    tr a-f A-F <"$places/hex" >"$places/HEX"
+    for prefix in '' x xy; do
+        { printf '%s' "$prefix"; cat "$key"; } | base64 -w 0 >"$places/base64-$prefix"
+    done
+    run secret_scan -k "$key" - "$places"
+    echo "$output"
+    [ "$status" = 1 ]
+    [ "$(grep -c '^found in' <<<"$output")" = 5 ]
+}
+
+@test "the VM's key, its passphrases, the trusted key and the seed are in no file, log, argument or environment" {
+    local agent generation=1 pid places=() keys=(-k "$perimeter/image/vm.key") highest
+
+    head -c 0 "/proc/$(process_pid tc1)/smaps" 2>/dev/null ||
+        skip "looking into a process's memory takes CAP_SYS_PTRACE"
+    agent=$(children nodeagent)
+    read -r _ highest _ <<<"$(customer state web)"
+    for ((generation = 1; generation <= highest; generation++)); do
+        keys+=(-v "$(cat "$perimeter/web.id"):$generation")
+    done
+    for pid in $(perimeter_pids); do
+        places+=("/proc/$pid/cmdline" "/proc/$pid/environ")
+    done
+    # QEMU among them, which was given what it needs.
+    [[ " ${places[*]} " == *" /proc/$(children qemu-system-x86)/cmdline "* ]]
+    # The raft log has the customer's request, with the ticket.
+    grep -rqa "$(basename "$perimeter")/image" "$perimeter/tc1/state"
+    # The customer's own copy of the key, and the one beside the image with the wrong byte.
+    run secret_scan "${keys[@]}" -x vm.key "$(process_pid tc1),$agent" "$perimeter" "${places[@]}"
+    echo "$output"
+    [ "$status" = 0 ]
+}
+
 @test "a VM is stopped as its customer asks" {
     vm_customer stop "$(cat "$perimeter/web.id")"
     eventually 20 tc1 n1 -- vm_shows web stopped

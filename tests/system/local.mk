@@ -56,3 +56,4 @@ TESTS += %D%/vm_faults.bats
 EXTRA_DIST += %D%/vm_faults.bats
 check_PROGRAMS += tests/support/secret_scan
 tests_support_secret_scan_SOURCES = tests/support/secret_scan.c
+tests_support_secret_scan_LDADD = $(LINK_PROTOCOL)
