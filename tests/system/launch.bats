@@ -18,6 +18,10 @@ setup_file() {
     perimeter_begin
     perimeter_make 1 2
     perimeter_launcher n1
+    # Disks that can be filled.
+    mkdir -m 700 "$perimeter/n1/state" "$perimeter/n2/state"
+    mount -t tmpfs -o size=64m,mode=700 none "$perimeter/n1/state"
+    mount -t tmpfs -o size=64k,mode=700 none "$perimeter/n2/state"
     perimeter_start tc1
     perimeter_bootstrap
     perimeter_enroll
@@ -37,7 +41,10 @@ setup_file() {
 
 teardown_file() {
     load_support
-    [ ! -f "$perimeter_place" ] || perimeter_finish
+    [ -f "$perimeter_place" ] || return 0
+    perimeter_end
+    umount "$perimeter/n1/state" "$perimeter/n2/state" || true
+    perimeter_finish
 }
 
 setup() {
@@ -129,6 +136,32 @@ children() {
     [ "$(grep -c 'registered node=n1' "$run/n1.log")" = 2 ]
 }
 
+@test "a node whose disk is full starts no VM and says why, keeps those that run, and goes on when there is room" {
+    local qemu
+
+    qemu=$(children qemu-system-x86)
+    dd if=/dev/zero of="$perimeter/n1/state/filler" bs=64K status=none 2>/dev/null || true
+    customer launch "$perimeter/image" full "$perimeter/image" >"$perimeter/full.id"
+    eventually 20 tc1 n1 -- vm_is full lost
+    customer state full
+    [[ $(customer state full) == *"No space left on device"* ]]
+    [ "$(children qemu-system-x86)" = "$qemu" ]
+    vm_is web running
+    # A new agent finds no room either, and what runs all the same.
+    kill -KILL "$(children nodeagent)"
+    readopted() {
+        [ "$(customer state web | cut -d' ' -f2)" -gt "$1" ] && vm_is web running
+    }
+    eventually 30 tc1 n1 -- readopted "$(customer state web | cut -d' ' -f2)"
+    [ "$(children qemu-system-x86)" = "$qemu" ]
+    rm "$perimeter/n1/state/filler"
+    customer launch "$perimeter/image" room "$perimeter/image" >"$perimeter/room.id"
+    eventually 30 tc1 n1 -- vm_is room running
+    customer stop "$(cat "$perimeter/room.id")"
+    eventually 20 tc1 n1 -- vm_is room stopped
+    [ -z "$(ls -A "$perimeter/n1/state/vms")" ]
+}
+
 # Every process of the perimeter, by pid: members, launchers, agents and QEMUs with their helpers, TPMs.
 perimeter_pids() {
     local name launcher
@@ -192,10 +225,17 @@ secret_scan() {
     qemu_count n1 0
 }
 
+@test "an agent that has no room to remember what it saw does not register, and says why" {
+    dd if=/dev/zero of="$perimeter/n2/state/filler" bs=4K status=none 2>/dev/null || true
+    perimeter_start n2
+    eventually 20 tc1 n2 -- perimeter_logged n2 "perimeter-memory.*No space left on device"
+    refute perimeter_logged n2 " registered "
+    rm "$perimeter/n2/state/filler"
+    eventually 20 tc1 n2 -- perimeter_logged n2 " registered "
+}
+
 @test "a node whose agent no launcher started says that it runs no VMs" {
     process_end n1
-    perimeter_start n2
-    eventually 20 tc1 n2 -- perimeter_logged n2 registered
     perimeter_logged n2 no-launcher
     eventually 40 tc1 n2 -- node_is_lost n1
     vm_customer launch "$perimeter/image" none "$perimeter/image"
