@@ -103,7 +103,7 @@ static enum status step_hello(struct run *run)
 }
 
 /* The coordinator's quote covers two other challenges beside ours. */
-static enum status step_challenge(struct run *run)
+static void make_challenge(struct run *run)
 {
     struct digest leaves[3] = {{{1}}, run->leaf, {{2}}};
     struct digest root = merkle_root_of(leaves, ARRAY_SIZE(leaves));
@@ -115,8 +115,18 @@ static enum status step_challenge(struct run *run)
     evidence.evidence = run->coordinator.view;
     merkle_inclusion_proof(leaves, ARRAY_SIZE(leaves), 1, &evidence.proof);
     assert_ok(verifier_challenge(run->verifier, &evidence, &run->challenge));
+}
+
+static enum status take_challenge(struct run *run)
+{
     return attester_challenge(run->attester, bytes_view(&run->challenge), &run->task,
                               &run->refusal);
+}
+
+static enum status step_challenge(struct run *run)
+{
+    make_challenge(run);
+    return take_challenge(run);
 }
 
 /* What the host's TPM does for a task. */
@@ -341,6 +351,34 @@ static void a_coordinator_quote_for_another_challenge_is_refused(void **state)
             run.leaf = challenge_leaf(&scope, &bent, other_keys, &other_channel);
         }
         assert_refused(step_challenge(&run), run.refusal, REFUSAL_QUOTE_BINDING);
+    }
+}
+
+static void an_inclusion_proof_longer_than_any_or_of_other_than_digests_is_refused(void **state)
+{
+    static uint8_t node[SHA256_SIZE];
+    ProtobufCBinaryData nodes[MERKLE_DEPTH_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+        nodes[i] = (ProtobufCBinaryData){sizeof node, node};
+    }
+    for (unsigned bend = 0; bend < 2; bend++) {
+        OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+        Tccp__RegisterChallenge *challenge, bent;
+
+        assert_ok(step_hello(&run));
+        make_challenge(&run);
+        challenge = tccp__register_challenge__unpack(NULL, run.challenge.size, run.challenge.data);
+        assert_non_null(challenge);
+        bent = *challenge;
+        bent.inclusion_proof = nodes;
+        bent.n_inclusion_proof = bend == 0 ? ARRAY_SIZE(nodes) : 1;
+        nodes[0].len = bend == 0 ? sizeof node : sizeof node - 1;
+        bytes_free(&run.challenge);
+        assert_ok(protobuf_pack(&bent.base, REGISTRATION_MESSAGE_SIZE_MAX, &run.challenge));
+        tccp__register_challenge__free_unpacked(challenge, NULL);
+        assert_refused(take_challenge(&run), run.refusal, REFUSAL_MALFORMED);
     }
 }
 
@@ -682,6 +720,7 @@ int main(void)
         cmocka_unit_test(a_coordinator_whose_ak_no_member_has_is_refused),
         cmocka_unit_test(a_coordinator_with_a_changed_pcr_is_refused),
         cmocka_unit_test(a_coordinator_quote_for_another_challenge_is_refused),
+        cmocka_unit_test(an_inclusion_proof_longer_than_any_or_of_other_than_digests_is_refused),
         cmocka_unit_test(a_challenge_over_a_key_that_is_not_endorsed_is_refused),
         cmocka_unit_test(a_coordinator_of_another_perimeter_is_refused),
         cmocka_unit_test(a_coordinator_with_an_older_manifest_than_seen_is_refused),
