@@ -141,24 +141,24 @@ children() {
 
     qemu=$(children qemu-system-x86)
     dd if=/dev/zero of="$perimeter/n1/state/filler" bs=64K status=none 2>/dev/null || true
-    customer launch "$perimeter/image" full "$perimeter/image" >"$perimeter/full.id"
-    eventually 20 tc1 n1 -- vm_is full lost
-    customer state full
-    [[ $(customer state full) == *"No space left on device"* ]]
+    vm_customer launch "$perimeter/image" full "$perimeter/image" >"$perimeter/full.id"
+    eventually 20 tc1 n1 -- vm_shows full lost
+    vm_customer state full
+    [[ $(vm_customer state full) == *"No space left on device"* ]]
     [ "$(children qemu-system-x86)" = "$qemu" ]
-    vm_is web running
+    vm_shows web running
     # A new agent finds no room either, and what runs all the same.
     kill -KILL "$(children nodeagent)"
     readopted() {
-        [ "$(customer state web | cut -d' ' -f2)" -gt "$1" ] && vm_is web running
+        [ "$(vm_customer state web | cut -d' ' -f2)" -gt "$1" ] && vm_shows web running
     }
-    eventually 30 tc1 n1 -- readopted "$(customer state web | cut -d' ' -f2)"
+    eventually 30 tc1 n1 -- readopted "$(vm_customer state web | cut -d' ' -f2)"
     [ "$(children qemu-system-x86)" = "$qemu" ]
     rm "$perimeter/n1/state/filler"
-    customer launch "$perimeter/image" room "$perimeter/image" >"$perimeter/room.id"
-    eventually 30 tc1 n1 -- vm_is room running
-    customer stop "$(cat "$perimeter/room.id")"
-    eventually 20 tc1 n1 -- vm_is room stopped
+    vm_customer launch "$perimeter/image" room "$perimeter/image" >"$perimeter/room.id"
+    eventually 30 tc1 n1 -- vm_shows room running
+    vm_customer stop "$(cat "$perimeter/room.id")"
+    eventually 20 tc1 n1 -- vm_shows room stopped
     [ -z "$(ls -A "$perimeter/n1/state/vms")" ]
 }
 
@@ -202,7 +202,8 @@ secret_scan() {
     head -c 0 "/proc/$(process_pid tc1)/smaps" 2>/dev/null ||
         skip "looking into a process's memory takes CAP_SYS_PTRACE"
     agent=$(children nodeagent)
-    read -r _ highest _ <<<"$(customer state web)"
+    read -r _ highest _ <<<"$(vm_customer state web)"
+    [ "$highest" -ge 1 ]
     for ((generation = 1; generation <= highest; generation++)); do
         keys+=(-v "$(cat "$perimeter/web.id"):$generation")
     done
