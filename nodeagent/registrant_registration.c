@@ -47,13 +47,17 @@ void registrant_registration_begin(struct registrant *registrant)
 /* What was verified is remembered before anything is done that rests on it. */
 static enum status remember(struct registrant *registrant, const struct bundle *bundle)
 {
+    struct perimeter_memory memory = registrant->memory;
     char text[PERIMETER_MEMORY_TEXT_SIZE];
 
-    if (!perimeter_memory_raise(&registrant->memory, &bundle->seen)) {
+    if (!perimeter_memory_raise(&memory, &bundle->seen)) {
         return STATUS_OK;
     }
-    perimeter_memory_print(&registrant->memory, text);
-    return file_replace(registrant->memory_path, view_string(text));
+    perimeter_memory_print(&memory, text);
+    /* What could not be written is not remembered, however often it is tried. */
+    TRY(file_replace(registrant->memory_path, view_string(text)));
+    registrant->memory = memory;
+    return STATUS_OK;
 }
 
 static void attested(struct registrant *registrant, const struct host_report *report)

@@ -40,7 +40,7 @@ static void keys_drop(struct vm_entry *entry)
 
 static void monitor_drop(struct vm_entry *entry)
 {
-    entry_move_free(entry);
+    entry_move_drop(entry);
     vm_close(TAKE(entry->vm));
     close_fd(&entry->qmp_fd);
     close_fd(&entry->memory_fd);
@@ -51,6 +51,7 @@ void entry_free(struct vm_entry *entry)
 {
     keys_drop(entry);
     image_set_close(&entry->images);
+    entry_move_free(entry);
     monitor_drop(entry);
     bytes_free(&entry->grant);
     free(entry);

@@ -100,6 +100,21 @@ void entry_move_free(struct vm_entry *entry)
     }
 }
 
+void entry_move_drop(struct vm_entry *entry)
+{
+    struct vm_move *move = entry->move;
+
+    if (!move) {
+        return;
+    }
+    move_close(move);
+    /* A state that is complete lives on at the destination, whatever becomes of the source. */
+    if (!move->is_over && !move->is_complete && !move->failure[0]) {
+        (void)snprintf(move->failure, sizeof move->failure, "%s", entry->record.detail);
+        move_tell(entry);
+    }
+}
+
 /* The source has the VM still, or the coordinator decides that nobody has. */
 static void move_fail(struct vm_entry *entry, const char *reason)
 {

@@ -123,7 +123,9 @@ void entry_move_event(struct vm_entry *entry, const char *name, const struct qmp
 void entry_move_gone(struct vm_entry *entry);
 /* A migration that is under way comes to its end. */
 void entry_move_stop(struct vm_entry *entry, const char *reason);
-/* Before the monitor is closed: QEMU is left as it stands. */
+/* Before the monitor is closed. QEMU is left as it stands; what came of the migration is kept, for
+ * tickets that come again. */
+void entry_move_drop(struct vm_entry *entry);
 void entry_move_free(struct vm_entry *entry);
 
 #endif

@@ -258,19 +258,34 @@ static void on_frame(struct api_session *api, struct view frame)
     node_message_free(message);
 }
 
+static const struct node_session *session_find(const struct node_server *server,
+                                               uint64_t registration_id)
+{
+    for (const struct node_session *session = server->sessions; session; session = session->next) {
+        if (session->connection && session->registration_id == registration_id &&
+            session->state != NODE_SESSION_ENDING) {
+            return session;
+        }
+    }
+    return NULL;
+}
+
+bool node_server_reaches(const struct node_server *server, uint64_t registration_id)
+{
+    return session_find(server, registration_id) != NULL;
+}
+
 enum status node_server_send(struct node_server *server, uint64_t registration_id,
                              Tccp__NodeMessageKind kind, struct view payload)
 {
+    const struct node_session *session = session_find(server, registration_id);
     OWN(bytes) struct bytes frame = {0};
 
-    for (struct node_session *session = server->sessions; session; session = session->next) {
-        if (session->connection && session->registration_id == registration_id &&
-            session->state != NODE_SESSION_ENDING) {
-            TRY(node_message_pack(kind, payload, &frame));
-            return connection_send(session->connection, bytes_view(&frame));
-        }
+    if (!session) {
+        return STATUS_NOT_FOUND;
     }
-    return STATUS_NOT_FOUND;
+    TRY(node_message_pack(kind, payload, &frame));
+    return connection_send(session->connection, bytes_view(&frame));
 }
 
 struct api_session *node_session_new(struct node_server *server, struct connection *connection,

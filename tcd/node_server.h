@@ -35,6 +35,8 @@ void node_server_expire(struct node_server *server, uint64_t now_ms);
 /* Every few hundred milliseconds, on the leader: renewals that are due. now_ms: time_boot_ms(). */
 void node_server_tick(struct node_server *server, uint64_t now_ms);
 
+/* Has the node of this registration a connection to this member? */
+bool node_server_reaches(const struct node_server *server, uint64_t registration_id);
 /* Sends a message to the node of this registration. STATUS_NOT_FOUND while it has no connection to
  * this member. */
 WARN_UNUSED enum status node_server_send(struct node_server *server, uint64_t registration_id,

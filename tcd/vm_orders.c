@@ -297,7 +297,8 @@ static void carry_out(struct vm_orders *orders, const struct pending *pending)
          * lost. */
         if (state->released_generation != vm->generation ||
             orders->now_ms - state->sent_ms > ANSWER_TIMEOUT_MS) {
-            if (vm_orders_is_due(orders, &state->sent_ms, REPEAT_MS)) {
+            if (node_server_reaches(orders->tcd->node_server, node->registration.id) &&
+                vm_orders_is_due(orders, &state->sent_ms, REPEAT_MS)) {
                 vm_orders_propose(orders, vm, node,
                                   &(struct command){.kind = COMMAND_KEY_REISSUED});
             }

@@ -86,18 +86,22 @@ static enum status send_order(const struct release *release, const struct ticket
     const struct node *node = vm ? registry_node(registry, recipient_of(release, vm)) : NULL;
     struct order_state *state = vm_orders_state(orders, &release->vm);
     OWN(bytes) struct bytes order = {0};
+    struct digest digest;
 
     if (!node || !node->registration.live) {
         return STATUS_CONFLICT;
     }
     TRY(make_order(release, vm, node, ticket, &order));
-    TRY(order_digest(bytes_view(&order), &state->order));
-    memcpy(state->nonce, ticket->secret.nonce.data, VM_NONCE_SIZE);
-    state->released_generation = vm->generation;
-    state->is_ready = false;
+    TRY(order_digest(bytes_view(&order), &digest));
     state->sent_ms = orders->now_ms;
     TRY(node_server_send(orders->tcd->node_server, node->registration.id,
                          TCCP__NODE_MESSAGE_KIND__LAUNCH_ORDER, bytes_view(&order)));
+    /* Only now is there an answer to wait for: a node that is not here yet gets its order as soon
+     * as it is. */
+    state->order = digest;
+    memcpy(state->nonce, ticket->secret.nonce.data, VM_NONCE_SIZE);
+    state->released_generation = vm->generation;
+    state->is_ready = false;
     /* What has to come after it: the grant, or the ticket of a migration. */
     state->told_ms = state->told_peer_ms = 0;
     vm_orders_look(orders, &vm->id);

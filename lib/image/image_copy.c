@@ -125,6 +125,10 @@ static enum status fill(int source_fd, uint64_t size, const struct digest *diges
                       "the image is %s than the %" PRIu64 " bytes of its manifest",
                       status == STATUS_OK ? "shorter" : "longer", size);
     }
+    if (status == STATUS_IO) {
+        return refuse(ret_refusal, REFUSAL_NOT_FOUND, "the image cannot be copied: %s",
+                      strerror(errno));
+    }
     TRY(status);
     if (!digest_equal(&seen, digest)) {
         return refuse(ret_refusal, REFUSAL_IMAGE_DIGEST, "SHA-256 %s..., expected %s...",

@@ -19,8 +19,9 @@ enum image_storage {
 
 /*
  * Copies `size` bytes from `source_fd` and checks their digest; refused (REFUSAL_IMAGE_DIGEST) when
- * there are fewer or more, or when the digest is another. ret_fd can only read, is close-on-exec,
- * and is the only way to the copy. Nothing is left behind on failure.
+ * there are fewer or more, or when the digest is another; refused (REFUSAL_NOT_FOUND), with the
+ * system's reason, where there is no room or the source cannot be read. ret_fd can only read, is
+ * close-on-exec, and is the only way to the copy. Nothing is left behind on failure.
  */
 WARN_UNUSED enum status image_copy(int source_fd, uint64_t size, const struct digest *digest,
                                    enum image_storage storage, const char *folder, int *ret_fd,

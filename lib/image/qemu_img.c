@@ -37,7 +37,8 @@ static enum status secret_memfd(struct view secret, int *ret_fd)
 }
 
 /* Between fork and exec: only what is safe there, as the caller may have threads. */
-_Noreturn static void child_run(char *const *arguments, int secret_fd, int target_fd, int output_fd)
+_Noreturn static void child_run(char *const *arguments, int secret_fd, int target_fd, int output_fd,
+                                pid_t parent)
 {
     sigset_t none;
     int null_fd = open("/dev/null", O_RDONLY);
@@ -54,7 +55,10 @@ _Noreturn static void child_run(char *const *arguments, int secret_fd, int targe
         dup2(output_fd, STDERR_FILENO) == STDERR_FILENO &&
         dup2(secret_fd, SECRET_FD) == SECRET_FD && dup2(target_fd, TARGET_FD) == TARGET_FD &&
         syscall(SYS_close_range, TARGET_FD + 1, ~0U, 0) == 0 &&
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) {
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+        /* It knows the passphrase, and writes a file that somebody has to remove: it does not
+         * outlive us. The signal comes with the end of the thread that waits here, too. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent) {
         (void)umask(077);
         (void)execvp(arguments[0], arguments);
     }
@@ -87,14 +91,14 @@ static enum status run(char *const *arguments, int secret_fd, int target_fd,
                        char ret_output[OUTPUT_SIZE])
 {
     int output[2], wait_status = -1;
-    pid_t pid;
+    pid_t parent = getpid(), pid;
 
     if (pipe2(output, O_CLOEXEC) != 0) {
         return STATUS_IO;
     }
     pid = fork();
     if (pid == 0) {
-        child_run(arguments, secret_fd, target_fd, output[1]);
+        child_run(arguments, secret_fd, target_fd, output[1], parent);
     }
     (void)close(output[1]);
     if (pid < 0) {

@@ -103,7 +103,7 @@ static enum status step_hello(struct run *run)
 }
 
 /* The coordinator's quote covers two other challenges beside ours. */
-static enum status step_challenge(struct run *run)
+static void make_challenge(struct run *run)
 {
     struct digest leaves[3] = {{{1}}, run->leaf, {{2}}};
     struct digest root = merkle_root_of(leaves, ARRAY_SIZE(leaves));
@@ -115,8 +115,18 @@ static enum status step_challenge(struct run *run)
     evidence.evidence = run->coordinator.view;
     merkle_inclusion_proof(leaves, ARRAY_SIZE(leaves), 1, &evidence.proof);
     assert_ok(verifier_challenge(run->verifier, &evidence, &run->challenge));
+}
+
+static enum status take_challenge(struct run *run)
+{
     return attester_challenge(run->attester, bytes_view(&run->challenge), &run->task,
                               &run->refusal);
+}
+
+static enum status step_challenge(struct run *run)
+{
+    make_challenge(run);
+    return take_challenge(run);
 }
 
 /* What the host's TPM does for a task. */
@@ -281,6 +291,35 @@ static void another_protocol_version_is_refused(void **state)
                    run.refusal, REFUSAL_VERSION);
 }
 
+static void a_hello_with_a_nonce_of_another_size_or_without_a_role_is_refused(void **state)
+{
+    (void)state;
+    for (unsigned bend = 0; bend < 4; bend++) {
+        OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+        OWN(bytes) struct bytes bytes = {0};
+        uint8_t nonce[NONCE_SIZE + 1] = {1};
+        Tccp__RegisterHello *hello, bent;
+
+        assert_ok(step_hello(&run));
+        hello = tccp__register_hello__unpack(NULL, run.hello.size, run.hello.data);
+        assert_non_null(hello);
+        bent = *hello;
+        bent.nonce = (ProtobufCBinaryData){bend == 0   ? NONCE_SIZE - 1
+                                           : bend == 1 ? NONCE_SIZE + 1
+                                                       : NONCE_SIZE,
+                                           nonce};
+        bent.role = bend == 2   ? TCCP__ATTESTER_ROLE__ATTESTER_UNSPECIFIED
+                    : bend == 3 ? (Tccp__AttesterRole)3
+                                : hello->role;
+        assert_ok(protobuf_pack(&bent.base, REGISTRATION_HELLO_SIZE_MAX, &bytes));
+        tccp__register_hello__free_unpacked(hello, NULL);
+        verifier_free(run.verifier);
+        assert_ok(verifier_new(&run.verifier_config, &run.verifier));
+        assert_refused(verifier_hello(run.verifier, bytes_view(&bytes), &run.leaf, &run.refusal),
+                       run.refusal, REFUSAL_MALFORMED);
+    }
+}
+
 static void an_oversized_hello_is_refused(void **state)
 {
     static uint8_t large[REGISTRATION_HELLO_SIZE_MAX + 1];
@@ -341,6 +380,34 @@ static void a_coordinator_quote_for_another_challenge_is_refused(void **state)
             run.leaf = challenge_leaf(&scope, &bent, other_keys, &other_channel);
         }
         assert_refused(step_challenge(&run), run.refusal, REFUSAL_QUOTE_BINDING);
+    }
+}
+
+static void an_inclusion_proof_longer_than_any_or_of_other_than_digests_is_refused(void **state)
+{
+    static uint8_t node[SHA256_SIZE];
+    ProtobufCBinaryData nodes[MERKLE_DEPTH_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+        nodes[i] = (ProtobufCBinaryData){sizeof node, node};
+    }
+    for (unsigned bend = 0; bend < 2; bend++) {
+        OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+        Tccp__RegisterChallenge *challenge, bent;
+
+        assert_ok(step_hello(&run));
+        make_challenge(&run);
+        challenge = tccp__register_challenge__unpack(NULL, run.challenge.size, run.challenge.data);
+        assert_non_null(challenge);
+        bent = *challenge;
+        bent.inclusion_proof = nodes;
+        bent.n_inclusion_proof = bend == 0 ? ARRAY_SIZE(nodes) : 1;
+        nodes[0].len = bend == 0 ? sizeof node : sizeof node - 1;
+        bytes_free(&run.challenge);
+        assert_ok(protobuf_pack(&bent.base, REGISTRATION_MESSAGE_SIZE_MAX, &run.challenge));
+        tccp__register_challenge__free_unpacked(challenge, NULL);
+        assert_refused(take_challenge(&run), run.refusal, REFUSAL_MALFORMED);
     }
 }
 
@@ -639,6 +706,24 @@ static void any_changed_byte_is_refused(void **state)
 
 /* --- message 4 --- */
 
+static void an_answer_that_is_cut_short_is_refused(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+    OWN(admission) struct admission sent = {0};
+    OWN(admission) struct admission received = {0};
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    assert_ok(step_challenge(&run));
+    assert_ok(step_evidence(&run));
+    admission_make(&run, good_certificate(&run), &sent);
+    assert_ok(verifier_accept(run.verifier, &sent, &run.accepted));
+    assert_refused(attester_accepted(run.attester,
+                                     (struct view){run.accepted.data, run.accepted.size - 1},
+                                     &received, &run.refusal),
+                   run.refusal, REFUSAL_MALFORMED);
+}
+
 static void a_certificate_for_another_key_role_or_registration_is_refused(void **state)
 {
     static const enum refusal_code expected[] = {
@@ -678,10 +763,12 @@ int main(void)
         cmocka_unit_test(an_ek_certificate_of_another_ek_is_refused),
         cmocka_unit_test(an_unrestricted_ak_is_refused),
         cmocka_unit_test(another_protocol_version_is_refused),
+        cmocka_unit_test(a_hello_with_a_nonce_of_another_size_or_without_a_role_is_refused),
         cmocka_unit_test(an_oversized_hello_is_refused),
         cmocka_unit_test(a_coordinator_whose_ak_no_member_has_is_refused),
         cmocka_unit_test(a_coordinator_with_a_changed_pcr_is_refused),
         cmocka_unit_test(a_coordinator_quote_for_another_challenge_is_refused),
+        cmocka_unit_test(an_inclusion_proof_longer_than_any_or_of_other_than_digests_is_refused),
         cmocka_unit_test(a_challenge_over_a_key_that_is_not_endorsed_is_refused),
         cmocka_unit_test(a_coordinator_of_another_perimeter_is_refused),
         cmocka_unit_test(a_coordinator_with_an_older_manifest_than_seen_is_refused),
@@ -697,6 +784,7 @@ int main(void)
         cmocka_unit_test(a_quote_by_another_ak_is_refused),
         cmocka_unit_test(a_repeated_or_early_message_is_refused),
         cmocka_unit_test(any_changed_byte_is_refused),
+        cmocka_unit_test(an_answer_that_is_cut_short_is_refused),
         cmocka_unit_test(a_certificate_for_another_key_role_or_registration_is_refused),
     };
     return cmocka_run_group_tests_name("registration", tests, perimeter_setup, perimeter_teardown);

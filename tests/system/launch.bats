@@ -18,6 +18,10 @@ setup_file() {
     perimeter_begin
     perimeter_make 1 2
     perimeter_launcher n1
+    # Disks that can be filled.
+    mkdir -m 700 "$perimeter/n1/state" "$perimeter/n2/state"
+    mount -t tmpfs -o size=64m,mode=700 none "$perimeter/n1/state"
+    mount -t tmpfs -o size=64k,mode=700 none "$perimeter/n2/state"
     perimeter_start tc1
     perimeter_bootstrap
     perimeter_enroll
@@ -37,7 +41,10 @@ setup_file() {
 
 teardown_file() {
     load_support
-    [ ! -f "$perimeter_place" ] || perimeter_finish
+    [ -f "$perimeter_place" ] || return 0
+    perimeter_end
+    umount "$perimeter/n1/state" "$perimeter/n2/state" || true
+    perimeter_finish
 }
 
 setup() {
@@ -129,16 +136,107 @@ children() {
     [ "$(grep -c 'registered node=n1' "$run/n1.log")" = 2 ]
 }
 
+@test "a node whose disk is full starts no VM and says why, keeps those that run, and goes on when there is room" {
+    local qemu
+
+    qemu=$(children qemu-system-x86)
+    dd if=/dev/zero of="$perimeter/n1/state/filler" bs=64K status=none 2>/dev/null || true
+    vm_customer launch "$perimeter/image" full "$perimeter/image" >"$perimeter/full.id"
+    eventually 20 tc1 n1 -- vm_shows full lost
+    vm_customer state full
+    [[ $(vm_customer state full) == *"No space left on device"* ]]
+    [ "$(children qemu-system-x86)" = "$qemu" ]
+    vm_shows web running
+    # A new agent finds no room either, and what runs all the same.
+    kill -KILL "$(children nodeagent)"
+    readopted() {
+        [ "$(vm_customer state web | cut -d' ' -f2)" -gt "$1" ] && vm_shows web running
+    }
+    eventually 30 tc1 n1 -- readopted "$(vm_customer state web | cut -d' ' -f2)"
+    [ "$(children qemu-system-x86)" = "$qemu" ]
+    rm "$perimeter/n1/state/filler"
+    vm_customer launch "$perimeter/image" room "$perimeter/image" >"$perimeter/room.id"
+    eventually 30 tc1 n1 -- vm_shows room running
+    vm_customer stop "$(cat "$perimeter/room.id")"
+    eventually 20 tc1 n1 -- vm_shows room stopped
+    [ -z "$(ls -A "$perimeter/n1/state/vms")" ]
+}
+
+# Every process of the perimeter, by pid: members, launchers, agents and QEMUs with their helpers, TPMs.
+perimeter_pids() {
+    local name launcher
+
+    for name in $(processes); do
+        process_session "$name"
+        launcher=$(process_pid "$name") && pgrep -P "$launcher"
+    done
+    # Without a newline at their ends.
+    awk 1 "$perimeter"/tpm/*/pid
+}
+
+secret_scan() {
+    "$TOP_BUILDDIR/tests/support/secret_scan" "$@"
+}
+
+@test "a search for secrets finds them however they are written" {
+    local key=$perimeter/image/vm.key places=$BATS_TEST_TMPDIR/places
+
+    run secret_scan -k "$key" - "$perimeter/image"
+    [ "$status" = 1 ]
+    secret_scan -k "$key" -x vm.key - "$perimeter/image"
+    mkdir "$places"
+    { printf 'key='; od -An -v -tx1 "$key" | tr -d ' \n'; } >"$places/hex"
+    tr a-f A-F <"$places/hex" >"$places/HEX"
+    for prefix in '' x xy; do
+        { printf '%s' "$prefix"; cat "$key"; } | base64 -w 0 >"$places/base64-$prefix"
+    done
+    run secret_scan -k "$key" - "$places"
+    echo "$output"
+    [ "$status" = 1 ]
+    [ "$(grep -c '^found in' <<<"$output")" = 5 ]
+}
+
+@test "the VM's key, its passphrases, the trusted key and the seed are in no file, log, argument or environment" {
+    local agent generation=1 pid places=() keys=(-k "$perimeter/image/vm.key") highest
+
+    head -c 0 "/proc/$(process_pid tc1)/smaps" 2>/dev/null ||
+        skip "looking into a process's memory takes CAP_SYS_PTRACE"
+    agent=$(children nodeagent)
+    read -r _ highest _ <<<"$(vm_customer state web)"
+    [ "$highest" -ge 1 ]
+    for ((generation = 1; generation <= highest; generation++)); do
+        keys+=(-v "$(cat "$perimeter/web.id"):$generation")
+    done
+    for pid in $(perimeter_pids); do
+        places+=("/proc/$pid/cmdline" "/proc/$pid/environ")
+    done
+    # QEMU among them, which was given what it needs.
+    [[ " ${places[*]} " == *" /proc/$(children qemu-system-x86)/cmdline "* ]]
+    # The raft log has the customer's request, with the ticket.
+    grep -rqa "$(basename "$perimeter")/image" "$perimeter/tc1/state"
+    # The customer's own copy of the key, and the one beside the image with the wrong byte.
+    run secret_scan "${keys[@]}" -x vm.key "$(process_pid tc1),$agent" "$perimeter" "${places[@]}"
+    echo "$output"
+    [ "$status" = 0 ]
+}
+
 @test "a VM is stopped as its customer asks" {
     vm_customer stop "$(cat "$perimeter/web.id")"
     eventually 20 tc1 n1 -- vm_shows web stopped
     qemu_count n1 0
 }
 
+@test "an agent that has no room to remember what it saw does not register, and says why" {
+    dd if=/dev/zero of="$perimeter/n2/state/filler" bs=4K status=none 2>/dev/null || true
+    perimeter_start n2
+    eventually 20 tc1 n2 -- perimeter_logged n2 "perimeter-memory.*No space left on device"
+    refute perimeter_logged n2 " registered "
+    rm "$perimeter/n2/state/filler"
+    eventually 20 tc1 n2 -- perimeter_logged n2 " registered "
+}
+
 @test "a node whose agent no launcher started says that it runs no VMs" {
     process_end n1
-    perimeter_start n2
-    eventually 20 tc1 n2 -- perimeter_logged n2 registered
     perimeter_logged n2 no-launcher
     eventually 40 tc1 n2 -- node_is_lost n1
     vm_customer launch "$perimeter/image" none "$perimeter/image"

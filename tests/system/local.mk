@@ -52,5 +52,15 @@ tests_system_test_vm_migration_faults_LDADD = tests/support/libnodeworld.a $(LIN
 # Processes that die, freeze and wake up at the worst moment.
 TESTS += %D%/faults.bats
 EXTRA_DIST += %D%/faults.bats
+TESTS += %D%/vm_faults.bats
+EXTRA_DIST += %D%/vm_faults.bats
 check_PROGRAMS += tests/support/secret_scan
 tests_support_secret_scan_SOURCES = tests/support/secret_scan.c
+tests_support_secret_scan_LDADD = $(LINK_PROTOCOL)
+# Wall clocks that jump.
+TESTS += %D%/clock.bats
+EXTRA_DIST += %D%/clock.bats tests/support/wall_clock.c
+check_DATA += tests/support/wall_clock.so
+CLEANFILES += tests/support/wall_clock.so
+tests/support/wall_clock.so: tests/support/wall_clock.c
+	$(AM_V_CC)$(MKDIR_P) tests/support && $(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -shared -fPIC -o $@ $<

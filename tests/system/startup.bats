@@ -95,3 +95,49 @@ changed() {
     "$programs/cli/tccpctl" version | grep -q '[0-9]'
     "$programs/tcd/tcd" --help | grep -q -- --config
 }
+
+# The end of a program, as its shell tells it, when it is sent a signal while it runs. In a folder of its own, where a
+# core of any size would go: crash SIGNAL LOGGED COMMAND...
+crash() {
+    local signal=$1 logged=$2 folder=$BATS_TEST_TMPDIR/crash
+
+    shift 2
+    rm -rf "$folder"
+    mkdir -m 700 "$folder"
+    # shellcheck disable=SC2016 # the inner shell's
+    bash -c 'cd "$1" && ulimit -c unlimited && shift || exit; "$@" 2>>log >&2 3>&- & echo $! >pid; wait $!' crash \
+        "$folder" "$@" >"$folder/end" 2>&1 3>&- &
+    wait_until 20 grep -qs "$logged" "$folder/log"
+    kill -"$signal" "$(cat "$folder/pid")"
+    wait $! || true
+    cat "$folder/end"
+    find "$folder" -name 'core*'
+    # An agent goes with its launcher.
+    wait_until 10 refute pgrep -f "$BATS_TEST_TMPDIR/changed.conf"
+}
+
+@test "what crashes leaves no core" {
+    local signal
+
+    # Here this may be another file, or none, but the shell tells what the kernel did.
+    grep -q "core dumped" <<<"$(crash SEGV begun sh -c 'echo begun; exec sleep 600')" ||
+        skip "the kernel dumps nobody's core here"
+    for signal in SEGV ABRT; do
+        changed "$member/tcd.conf" ''
+        crash "$signal" started "$programs/tcd/tcd" --config="$conf" >"$BATS_TEST_TMPDIR/end"
+        grep -qE "Segmentation fault|Aborted" "$BATS_TEST_TMPDIR/end"
+        refute grep core "$BATS_TEST_TMPDIR/end"
+        changed "$perimeter/n1/nodeagent.conf" ''
+        crash "$signal" coordinator-connection-lost "$programs/nodeagent/nodeagent" --config="$conf" \
+            >"$BATS_TEST_TMPDIR/end"
+        grep -qE "Segmentation fault|Aborted" "$BATS_TEST_TMPDIR/end"
+        refute grep core "$BATS_TEST_TMPDIR/end"
+    done
+    [ "$(id -u)" = 0 ] || return 0
+    perimeter_launcher n1
+    sed "s|--config=[^\"]*|--config=$conf|" "$perimeter/n1/launcher.conf" >"$BATS_TEST_TMPDIR/launcher.conf"
+    crash SEGV coordinator-connection-lost "$programs/nodeagent/launcher/tccp-launcher" \
+        --config="$BATS_TEST_TMPDIR/launcher.conf" >"$BATS_TEST_TMPDIR/end"
+    grep -q "Segmentation fault" "$BATS_TEST_TMPDIR/end"
+    refute grep core "$BATS_TEST_TMPDIR/end"
+}

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LEASE_MS = 20000, SHORT_LEASE_MS = 1500, PATIENCE_MS = 10000 };
@@ -190,6 +191,26 @@ static void a_damaged_memory_is_reported(void **state)
                                                                .memory_path = fixture->memory_path},
                                    &registrant),
                   STATUS_MALFORMED);
+}
+
+/* Where its file should be written, there is a folder: as with a full disk, that does not change by
+ * trying again. */
+static void nothing_is_said_about_what_could_not_be_remembered(void **state)
+{
+    struct fixture *fixture = *state;
+    char obstacle[sizeof fixture->memory_path + 8];
+
+    (void)snprintf(obstacle, sizeof obstacle, "%s.new", fixture->memory_path);
+    assert_int_equal(mkdir(obstacle, 0700), 0);
+    start(fixture);
+    for (unsigned i = 0; i < 3; i++) {
+        wait_for(fixture, &fixture->failed);
+        assert_status(fixture->failure, STATUS_IO);
+    }
+    assert_int_equal(fixture->coordinator.evidences, 0);
+    assert_false(fixture->registered);
+    assert_int_equal(rmdir(obstacle), 0);
+    wait_for(fixture, &fixture->registered);
 }
 
 /* The coordinator's software was changed: the node says no more than its Hello. */
@@ -388,6 +409,7 @@ int main(void)
         WITH(an_older_epoch_than_seen_is_refused_in_the_handshake),
         WITH(an_older_manifest_than_seen_is_refused),
         WITH(a_damaged_memory_is_reported),
+        WITH(nothing_is_said_about_what_could_not_be_remembered),
         WITH(a_coordinator_with_a_changed_pcr_is_refused),
         WITH(a_message_out_of_order_ends_the_connection),
         WITH(a_refusal_is_reported_with_its_reason),

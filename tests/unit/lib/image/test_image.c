@@ -15,9 +15,10 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { RAW_SIZE = 1024 * 1024 + 512 };
+enum { RAW_SIZE = 1024 * 1024 + 512, PATIENCE_MS = 10000, POLL_MS = 20 };
 
 static const char passphrase[] = "0123456789abcdef0123456789abcdef";
 static const char other_passphrase[] = "fedcba9876543210fedcba9876543210";
@@ -424,6 +425,79 @@ static void a_sealed_image_opens_to_what_was_sealed(void **state)
     assert_tool(folder, "cmp %s %s", folder->raw, folder->overlay);
 }
 
+/* Seals with a qemu-img that says who it is, and does not end. */
+_Noreturn static void seal_without_end(const struct folder *folder)
+{
+    struct refusal refusal;
+    char program[96], script[320];
+    enum status status;
+    FILE *file;
+
+    (void)snprintf(program, sizeof program, "%s/qemu-img", folder->path);
+    (void)snprintf(script, sizeof script,
+                   "#!/bin/sh\necho $$ >%s/pid.new\n/bin/mv %s/pid.new %s/pid\n%s", folder->path,
+                   folder->path, folder->path, "exec /bin/sleep 600\n");
+    file = fopen(program, "w");
+    if (file && fputs(script, file) >= 0 && fclose(file) == 0 && chmod(program, 0700) == 0 &&
+        setenv("PATH", folder->path, 1) == 0) {
+        status = luks_image_seal(folder->raw, folder->sealed, view_string(passphrase), &refusal);
+        _exit((int)status);
+    }
+    _exit(1);
+}
+
+static bool process_is_gone(pid_t pid)
+{
+    char path[64], line[128] = "";
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    if (!file) {
+        return true;
+    }
+    if (!fgets(line, sizeof line, file)) {
+        line[0] = '\0';
+    }
+    (void)fclose(file);
+    return strstr(line, ") Z ") != NULL || line[0] == '\0';
+}
+
+static void qemu_img_does_not_outlive_its_caller(void **state)
+{
+    struct folder *folder = *state;
+    char path[96], program[96];
+    int pid = 0, status;
+    FILE *file = NULL;
+    pid_t caller = fork();
+
+    assert_true(caller >= 0);
+    if (caller == 0) {
+        seal_without_end(folder);
+    }
+    (void)snprintf(path, sizeof path, "%s/pid", folder->path);
+    (void)snprintf(program, sizeof program, "%s/qemu-img", folder->path);
+    for (unsigned waited = 0; !file && waited < PATIENCE_MS; waited += POLL_MS) {
+        file = fopen(path, "re");
+        (void)usleep(file ? 0 : POLL_MS * 1000);
+    }
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%d", &pid), 1);
+    (void)fclose(file);
+    assert_false(process_is_gone(pid));
+    assert_int_equal(kill(caller, SIGKILL), 0);
+    assert_int_equal(waitpid(caller, &status, 0), caller);
+    for (unsigned waited = 0; !process_is_gone(pid) && waited < PATIENCE_MS; waited += POLL_MS) {
+        (void)usleep(POLL_MS * 1000);
+    }
+    if (!process_is_gone(pid)) {
+        (void)kill(pid, SIGKILL);
+        fail_msg("a qemu-img that knows a passphrase outlived its caller");
+    }
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(program), 0);
+}
+
 static void a_sealed_image_hides_its_content_and_is_private(void **state)
 {
     struct folder *folder = *state;
@@ -544,6 +618,7 @@ int main(void)
         CASE(no_two_images_share_a_key),
         CASE(an_overlay_shows_its_base_and_keeps_what_is_written),
         CASE(a_sealed_image_opens_to_what_was_sealed),
+        CASE(qemu_img_does_not_outlive_its_caller),
         CASE(a_sealed_image_hides_its_content_and_is_private),
         CASE(an_image_that_is_plain_or_rests_on_another_file_is_refused),
         CASE(a_copy_of_other_bytes_is_refused),

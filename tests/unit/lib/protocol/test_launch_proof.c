@@ -307,6 +307,18 @@ static void a_proof_of_an_older_generation_is_refused(void **state)
     assert_ok(launch_proof_check(bytes_view(&proof), &expectation, &verdict, &refusal));
 }
 
+static void a_proof_that_is_too_long_is_refused_unread(void **state)
+{
+    static const uint8_t bytes[LAUNCH_PROOF_SIZE_MAX + 1];
+    struct vm_fixture *vm = *state;
+    struct launch_proof_expectation expectation = proof_expectation_of(vm);
+    struct launch_verdict verdict;
+    struct refusal refusal;
+
+    assert_refused(launch_proof_check(VIEW_OF_ARRAY(bytes), &expectation, &verdict, &refusal),
+                   refusal, REFUSAL_TOO_LARGE);
+}
+
 static void no_changed_byte_of_a_proof_passes(void **state)
 {
     struct vm_fixture *vm = *state;
@@ -384,6 +396,7 @@ int main(void)
         cmocka_unit_test(a_proof_that_another_image_runs_is_refused),
         cmocka_unit_test(a_decision_that_is_not_in_the_log_is_refused),
         cmocka_unit_test(a_proof_of_an_older_generation_is_refused),
+        cmocka_unit_test(a_proof_that_is_too_long_is_refused_unread),
         cmocka_unit_test(no_changed_byte_of_a_proof_passes),
         cmocka_unit_test(a_mac_depends_on_every_field),
         cmocka_unit_test(a_good_proof_verifies_offline),

@@ -294,6 +294,17 @@ static void a_signature_does_not_serve_another_request(void **state)
     }
 }
 
+static void a_request_that_is_too_long_is_refused_unread(void **state)
+{
+    static const uint8_t bytes[REQUEST_SIZE_MAX + 1];
+    OWN(launch_request) struct launch_request request = {.name = ""};
+    struct refusal refusal;
+
+    (void)state;
+    assert_refused(launch_request_parse(VIEW_OF_ARRAY(bytes), &request, &refusal), refusal,
+                   REFUSAL_TOO_LARGE);
+}
+
 static void a_request_with_bad_texts_is_not_made(void **state)
 {
     struct vm_fixture *vm = *state;
@@ -387,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_request_signed_for_another_perimeter_or_epoch_is_refused),
         cmocka_unit_test(a_request_with_another_ticket_or_manifest_signature_is_refused),
         cmocka_unit_test(a_signature_does_not_serve_another_request),
+        cmocka_unit_test(a_request_that_is_too_long_is_refused_unread),
         cmocka_unit_test(a_request_with_bad_texts_is_not_made),
         cmocka_unit_test(sealing_again_changes_the_ticket_and_not_the_vm),
         cmocka_unit_test(a_vm_id_depends_on_customer_nonce_image_and_perimeter),

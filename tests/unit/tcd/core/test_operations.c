@@ -121,6 +121,69 @@ static void one_migration_at_a_time_and_to_another_node(void **state)
     fixture_stop(&fixture);
 }
 
+static void a_node_that_does_not_hold_the_vm_neither_sends_nor_takes_it(void **state)
+{
+    struct fixture fixture;
+    struct command command;
+
+    (void)state;
+    start(&fixture);
+    command = fixture_migration(&fixture, 1, 1);
+    registry_rest_on_node(fixture_node(&fixture, 2), &command.rests);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_REGISTRATION);
+    fixture_migrate(&fixture, 1, 1);
+    command = fixture_migration_command(&fixture, COMMAND_MIGRATION_DONE, 1, MIGRATION_SOURCE);
+    registry_rest_on_peer(fixture_node(&fixture, 2), &command.rests);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_REGISTRATION);
+    assert_owner(&fixture, 0);
+    fixture_stop(&fixture);
+}
+
+static void without_its_lease_a_node_neither_sends_a_vm_nor_resumes_it(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    start(&fixture);
+    fixture_expire(&fixture, 0);
+    assert_verdict(authorize(&fixture, 1), REFUSAL_NO_LEASE);
+    assert_int_equal(vm(&fixture)->state, VM_RUNNING);
+    fixture_stop(&fixture);
+
+    start(&fixture);
+    fixture_migrate(&fixture, 1, 1);
+    assert_verdict(do_migration(&fixture, COMMAND_MIGRATION_DONE, MIGRATION_SOURCE), REFUSAL_NONE);
+    fixture_grant(&fixture, 1);
+    fixture_expire(&fixture, 1);
+    assert_verdict(do_vm(&fixture, COMMAND_RESUMED), REFUSAL_NO_LEASE);
+    assert_int_equal(vm(&fixture)->state, VM_RESUMING);
+    fixture_stop(&fixture);
+}
+
+/* The destination gets the key while the migration is open, the owner at every other time. */
+static void a_key_is_issued_again_only_to_whom_the_state_gives_it(void **state)
+{
+    struct fixture fixture;
+    struct command command;
+
+    (void)state;
+    start(&fixture);
+    assert_verdict(authorize(&fixture, 1), REFUSAL_NONE);
+    command = fixture_vm_command(&fixture, COMMAND_KEY_REISSUED, 1);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_WRONG_STATE);
+    command = fixture_vm_command_at(&fixture, COMMAND_KEY_REISSUED, 1, 1);
+    command.vm.destination = true;
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    assert_verdict(do_migration(&fixture, COMMAND_MIGRATION_ABORTED, MIGRATION_SOURCE),
+                   REFUSAL_NONE);
+    command = fixture_vm_command_at(&fixture, COMMAND_KEY_REISSUED, 1, 1);
+    command.vm.destination = true;
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_WRONG_STATE);
+    command = fixture_vm_command(&fixture, COMMAND_KEY_REISSUED, 1);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    fixture_stop(&fixture);
+}
+
 static void a_revoked_nodes_vm_never_leaves_but_a_quarantined_ones_may(void **state)
 {
     struct fixture fixture;
@@ -502,6 +565,9 @@ int main(void)
         cmocka_unit_test(a_migration_that_the_policy_forbids_is_refused),
         cmocka_unit_test(a_ticket_lives_no_longer_than_the_lease),
         cmocka_unit_test(one_migration_at_a_time_and_to_another_node),
+        cmocka_unit_test(a_node_that_does_not_hold_the_vm_neither_sends_nor_takes_it),
+        cmocka_unit_test(without_its_lease_a_node_neither_sends_a_vm_nor_resumes_it),
+        cmocka_unit_test(a_key_is_issued_again_only_to_whom_the_state_gives_it),
         cmocka_unit_test(a_revoked_nodes_vm_never_leaves_but_a_quarantined_ones_may),
         cmocka_unit_test(both_sides_must_report_the_same_session),
         cmocka_unit_test(a_report_without_a_lease_is_refused),
