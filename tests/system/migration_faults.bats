@@ -186,7 +186,12 @@ begin() {
     for node in n1 n2; do
         stat -c %s "$run/$node.log" >"$perimeter/mark.$node"
     done
-    perimeter_ctl vm migrate "$vm" --node "$destination_node" --timeout 20s >/dev/null
+    # What an earlier one left is to be destroyed first.
+    eventually 20 tc1 tc2 tc3 n1 n2 -- migration_begun
+}
+
+migration_begun() {
+    perimeter_ctl vm migrate "$vm" --node "$destination_node" --timeout 20s >/dev/null 2>&1
 }
 
 followers_signal() {
