@@ -52,6 +52,8 @@ tests_system_test_vm_migration_faults_LDADD = tests/support/libnodeworld.a $(LIN
 # Processes that die, freeze and wake up at the worst moment.
 TESTS += %D%/faults.bats
 EXTRA_DIST += %D%/faults.bats
+check_PROGRAMS += tests/support/slow_folder
+tests_support_slow_folder_SOURCES = tests/support/slow_folder.c
 TESTS += %D%/vm_faults.bats
 EXTRA_DIST += %D%/vm_faults.bats
 check_PROGRAMS += tests/support/secret_scan

@@ -20,7 +20,7 @@ fi
 # Sockets lie in it, and their paths are short: not in bats' own folder.
 perimeter_begin()
 {
-    perimeter=$(mktemp -d /tmp/tccp-test-XXXXXX)
+    perimeter=$(mktemp -d "${TCCP_TEST_TMP:-/tmp}/tccp-test-XXXXXX")
     run=$perimeter/run
     printf '%s\n' "$perimeter" >"$perimeter_place"
 }

@@ -3,8 +3,9 @@
 # run and that is said; nothing that was answered is lost. Three members, two nodes with launchers, real QEMU.
 # The tests of this file build on each other: one perimeter lives through all of them.
 #
-# What holds a moment still: a node's qemu-img waits while a file is there (an order was taken, its image is fetched); a
-# QEMU that is stopped as soon as it is seen has not been granted anything; followers that are stopped commit nothing.
+# What holds a moment still: the disk that the image lies on waits while a file is there (an order was taken, its image
+# is fetched); a QEMU that is stopped as soon as it is seen has not been granted anything; followers that are stopped
+# commit nothing.
 
 load_support() {
     bats_require_minimum_version 1.5.0
@@ -22,19 +23,19 @@ setup_file() {
     perimeter_make 3 2
     perimeter_launcher n1
     perimeter_vm_uid=750000 perimeter_launcher n2
-    perimeter_slow_images
     perimeter_start tc1
     perimeter_start tc2
     perimeter_start tc3
     perimeter_bootstrap
     perimeter_enroll
-    node_start n1
-    node_start n2
+    perimeter_start n1
+    perimeter_start n2
     perimeter_step perimeter_tool user new carol --no-passphrase --out "$perimeter/carol.key"
     perimeter_step perimeter_ctl user add carol --role customer --public-key "$perimeter/carol.key.pub"
     perimeter_step carol user enroll --wait
     truncate -s 1M "$perimeter/raw"
     perimeter_step carol image seal "$perimeter/raw" --out "$perimeter/image" --vcpu 1 --memory 32M
+    perimeter_slow_images
     eventually 20 tc1 tc2 tc3 -- cluster_is_whole
     eventually 15 n1 tc1 -- node_is n1 live
     eventually 15 n2 tc1 -- node_is n2 live
@@ -62,7 +63,7 @@ teardown() {
         children "$name" nodeagent | xargs -r kill -CONT
         process_alive "$name" || {
             process_end "$name"
-            node_start "$name"
+            perimeter_start "$name"
         }
     done
     [ ! -e "$perimeter/doubled" ] || {
@@ -73,19 +74,9 @@ teardown() {
 
 # --- perimeter ---
 
-# qemu-img of the nodes: it waits as long as $perimeter/hold is there.
+# The disk on which the image lies, for the nodes: it waits as long as $perimeter/hold is there.
 perimeter_slow_images() {
-    mkdir "$perimeter/bin"
-    cat >"$perimeter/bin/qemu-img" <<END
-#!/bin/bash
-while [ -e "$perimeter/hold" ]; do sleep 0.05; done
-exec $(command -v qemu-img) "\$@"
-END
-    chmod 755 "$perimeter/bin/qemu-img"
-}
-
-node_start() {
-    PATH=$perimeter/bin:$PATH perimeter_start "$1"
+    process_start slow-disk "$TOP_BUILDDIR/tests/support/slow_folder" "$perimeter/image" nodeagent "$perimeter/hold"
 }
 
 # tccpctl as the customer.
@@ -211,7 +202,7 @@ node_comes_back() {
     before=$(perimeter_json .registration node get "$1")
     eventually 5 -- session_is_empty "$1"
     process_end "$1"
-    node_start "$1"
+    perimeter_start "$1"
     registered_after() {
         local now
 
@@ -257,17 +248,11 @@ session_is_empty() {
 }
 
 @test "an agent is killed while it fetches the image: the VM never runs, that is said, and nothing is left" {
-    local images
-
     hold a3 n1
-    images=$(pgrep -f "$perimeter/bin/qemu-img")
     agent_signal n1 -KILL
     eventually 20 n1 tc1 tc2 tc3 -- is_lost a3
-    # The agent's children, who know the passphrase, went with it.
-    refute pgrep -f "$perimeter/bin/qemu-img"
     release
     no_overlay n1
-    [ -n "$images" ]
     clear a3
 }
 
@@ -285,7 +270,6 @@ session_is_empty() {
     hold a5 n1
     process_signal n1 -STOP
     release
-    eventually 10 n1 -- refute pgrep -f "$perimeter/bin/qemu-img"
     vm_is a5 launching
     refute copy_exists a5
     process_signal n1 -CONT
