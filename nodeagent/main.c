@@ -186,8 +186,12 @@ static void on_registered(void *argument, uint64_t registration_id, const char *
 
 static void on_registration_lost(void *argument)
 {
-    (void)argument;
+    struct program *program = argument;
+
     notify_status("not registered");
+    if (program->vms) {
+        vms_registration_lost(program->vms);
+    }
 }
 
 static void on_refused(void *argument, const struct refusal *refusal)

@@ -100,7 +100,8 @@ static void entry_consider(struct vm_entry *entry)
         return;
     }
     log_entry(entry, LOG_NOTICE, "vm-over", record->detail);
-    if (record->outcome == RECORD_ENDED && entry->overlay_mode != OVERLAY_PRIVATE) {
+    if ((record->outcome == RECORD_ENDED && entry->overlay_mode != OVERLAY_PRIVATE) ||
+        (!record->is_whole && entry->overlay_mode == OVERLAY_SHARED_NEW)) {
         overlay_remove(entry);
     }
     if (record->outcome != RECORD_NO_OUTCOME) {

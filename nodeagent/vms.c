@@ -503,6 +503,18 @@ static void tell_lease(struct vms *vms, uint64_t registration_id, uint64_t renew
     }
 }
 
+void vms_registration_lost(struct vms *vms)
+{
+    struct vm_entry *entry;
+    size_t cursor = 0;
+
+    while ((entry = table_next(&vms->table, &cursor))) {
+        if (entry->record.state != RECORD_OVER && !record_survives(&entry->record)) {
+            entry_end(entry, RECORD_NO_OUTCOME, "its registration was lost");
+        }
+    }
+}
+
 void vms_registered(struct vms *vms)
 {
     struct registrant_identity identity;

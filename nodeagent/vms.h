@@ -3,8 +3,9 @@
  * (docs/PROTOCOL.md, sections 4 and 5). An order with a key starts a VM that does not run; a grant,
  * which goes to the launcher as it is, lets it run; every end and every failure is reported.
  *
- * A lost registration is not acted upon here: the launcher's deadlines fence. Keys are wiped as
- * soon as QEMU has its disk; K_VM itself is not kept at all.
+ * What runs when a registration is lost is not acted upon here: the launcher's deadlines fence.
+ * Keys are wiped as soon as QEMU has its disk, or kept as long as it may want them again; K_VM
+ * itself is not kept at all.
  */
 #ifndef TCCP_NODEAGENT_VMS_H
 #define TCCP_NODEAGENT_VMS_H
@@ -39,6 +40,8 @@ WARN_UNUSED enum status vms_open(const struct vms_config *config, struct vms **r
                                  char *ret_error);
 /* A new registration: what survived is reported, the rest of an older one is taken down. */
 void vms_registered(struct vms *vms);
+/* The registration was lost or ended: what was only being started for it is taken down. */
+void vms_registration_lost(struct vms *vms);
 /* As registrant_callbacks' on_renewed. */
 void vms_renewed(struct vms *vms, uint64_t renewed_ms, bool is_new_connection);
 void vms_message(struct vms *vms, Tccp__NodeMessageKind kind, struct view payload);
