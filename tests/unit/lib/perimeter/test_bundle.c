@@ -75,6 +75,18 @@ static void a_good_bundle_is_accepted(void **state)
     assert_true(digest_equal(&scope.perimeter_id, &test.perimeter->root.id));
 }
 
+static void a_bundle_that_is_too_long_is_refused_unread(void **state)
+{
+    static const uint8_t bytes[BUNDLE_SIZE_MAX + 1];
+    const struct bundle_expectation expectation = {.memory = {0}};
+    struct bundle *bundle = NULL;
+    struct refusal refusal;
+
+    (void)state;
+    assert_refused(bundle_check(VIEW_OF_ARRAY(bytes), &expectation, &bundle, &refusal), refusal,
+                   REFUSAL_TOO_LARGE);
+}
+
 static void a_bundle_of_another_perimeter_is_refused(void **state)
 {
     OWN(sample) struct sample test = sample_new();
@@ -279,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_bundle_is_accepted),
+        cmocka_unit_test(a_bundle_that_is_too_long_is_refused_unread),
         cmocka_unit_test(a_bundle_of_another_perimeter_is_refused),
         cmocka_unit_test(a_client_refuses_to_go_back),
         cmocka_unit_test(an_expired_manifest_is_refused_unless_it_is_asked_for),

@@ -271,6 +271,18 @@ static void a_request_of_a_host_with_other_software_is_refused(void **state)
     assert_refused(request_check(request, &refusal), refusal, REFUSAL_PCR_NOT_ALLOWED);
 }
 
+static void a_request_that_is_too_long_is_refused_unread(void **state)
+{
+    static const uint8_t bytes[ENDORSEMENT_REQUEST_SIZE_MAX + 1];
+    const struct manifest manifest = {.version = 1};
+    struct endorsement_request request;
+    struct refusal refusal;
+
+    (void)state;
+    assert_refused(endorsement_request_check(VIEW_OF_ARRAY(bytes), &manifest, &request, &refusal),
+                   refusal, REFUSAL_TOO_LARGE);
+}
+
 static void a_request_without_evidence_is_refused(void **state)
 {
     OWN(request) struct request *request = request_new();
@@ -305,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_request_of_a_member_that_is_not_in_the_manifest_is_refused),
         cmocka_unit_test(a_request_by_another_tpm_is_refused),
         cmocka_unit_test(a_request_of_a_host_with_other_software_is_refused),
+        cmocka_unit_test(a_request_that_is_too_long_is_refused_unread),
         cmocka_unit_test(a_request_without_evidence_is_refused),
     };
     return cmocka_run_group_tests_name("endorsement", tests, NULL, NULL);

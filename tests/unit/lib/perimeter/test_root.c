@@ -58,6 +58,32 @@ static void wrong_roots_are_refused(void **state)
     tccp__perimeter_root__free_unpacked(message, NULL);
 }
 
+static void a_root_of_no_or_too_many_keys_is_refused(void **state)
+{
+    OWN(perimeter_test) struct perimeter_test *perimeter = perimeter_test_new();
+    Tccp__PerimeterRoot *message = root_message(perimeter), bent = *message;
+    ProtobufCBinaryData keys[PERIMETER_KEY_COUNT_MAX + 1];
+    struct private_key *private[ARRAY_SIZE(keys)];
+    struct refusal refusal;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        assert_ok(private_key_generate(KEY_ECDSA_P256, &private[i]));
+        keys[i] = protobuf_data(private_key_spki(private[i]));
+    }
+    bent.keys = keys;
+    bent.n_keys = PERIMETER_KEY_COUNT_MAX;
+    assert_ok(root_parse_message(&bent, &refusal));
+    bent.n_keys++;
+    assert_refused(root_parse_message(&bent, &refusal), refusal, REFUSAL_MALFORMED);
+    bent.n_keys = 0;
+    assert_refused(root_parse_message(&bent, &refusal), refusal, REFUSAL_MALFORMED);
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        private_key_free(private[i]);
+    }
+    tccp__perimeter_root__free_unpacked(message, NULL);
+}
+
 static void a_root_in_another_encoding_is_refused(void **state)
 {
     OWN(perimeter_test) struct perimeter_test *perimeter = perimeter_test_new();
@@ -246,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_roots_are_refused),
+        cmocka_unit_test(a_root_of_no_or_too_many_keys_is_refused),
         cmocka_unit_test(a_root_in_another_encoding_is_refused),
         cmocka_unit_test(a_root_that_is_too_large_is_refused),
         cmocka_unit_test(the_id_round_trips_as_text),

@@ -80,6 +80,19 @@ static void a_grant_of_an_older_generation_is_refused(void **state)
     assert_grant(vm, &expectation, REFUSAL_GENERATION);
 }
 
+/* As it is with every message that is signed. */
+static void a_grant_that_is_too_long_is_refused_unread(void **state)
+{
+    static const uint8_t bytes[1 << 20];
+    struct vm_fixture *vm = *state;
+    struct run_grant_expectation expectation = expectation_of(vm);
+    struct run_grant grant;
+    struct refusal refusal;
+
+    assert_refused(run_grant_check(VIEW_OF_ARRAY(bytes), &expectation, &grant, &refusal), refusal,
+                   REFUSAL_TOO_LARGE);
+}
+
 /* The same bytes, the same key, another kind of document. */
 static void a_signature_over_another_kind_of_document_is_no_grant(void **state)
 {
@@ -161,6 +174,7 @@ int main(void)
         cmocka_unit_test(a_grant_for_another_vm_is_refused),
         cmocka_unit_test(a_grant_for_another_registration_is_refused),
         cmocka_unit_test(a_grant_of_an_older_generation_is_refused),
+        cmocka_unit_test(a_grant_that_is_too_long_is_refused_unread),
         cmocka_unit_test(a_signature_over_another_kind_of_document_is_no_grant),
         cmocka_unit_test(no_changed_byte_of_a_grant_passes),
         cmocka_unit_test(a_senseless_grant_is_not_made),
