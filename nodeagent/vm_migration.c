@@ -108,7 +108,9 @@ void entry_move_drop(struct vm_entry *entry)
         return;
     }
     move_close(move);
-    /* A state that is complete lives on at the destination, whatever becomes of the source. */
+    /* A state that is complete lives on at the destination, whatever becomes of the source; and
+     * nowhere else. */
+    move->is_complete &= move->side == SIDE_SOURCE;
     if (!move->is_over && !move->is_complete && !move->failure[0]) {
         (void)snprintf(move->failure, sizeof move->failure, "%s", entry->record.detail);
         move_tell(entry);

@@ -108,7 +108,7 @@ static void of_owner(const struct node *owner, struct list *list)
 static bool peer_is_worthless(const struct vm *vm)
 {
     return vm->peer.node != 0 && vm->state != VM_MIGRATING && vm->state != VM_RESUMING &&
-           !vm->peer_complete;
+           (!vm->peer_complete || (vm->state == VM_LOST && !vm->policy.may_revert));
 }
 
 size_t pending_of_vm(const struct registry *registry, const struct vm *vm,

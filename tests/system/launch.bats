@@ -162,18 +162,6 @@ children() {
     [ -z "$(ls -A "$perimeter/n1/state/vms")" ]
 }
 
-# Every process of the perimeter, by pid: members, launchers, agents and QEMUs with their helpers, TPMs.
-perimeter_pids() {
-    local name launcher
-
-    for name in $(processes); do
-        process_session "$name"
-        launcher=$(process_pid "$name") && pgrep -P "$launcher"
-    done
-    # Without a newline at their ends.
-    awk 1 "$perimeter"/tpm/*/pid
-}
-
 secret_scan() {
     "$TOP_BUILDDIR/tests/support/secret_scan" "$@"
 }

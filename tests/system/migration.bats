@@ -90,6 +90,21 @@ has_registered() {
     qemu_count n1 1
 }
 
+@test "no key of the VM, of a node or of the cluster is in a file, log, argument or environment of either node" {
+    local name pid pids places=("$perimeter")
+
+    for pid in $(perimeter_pids); do
+        places+=("/proc/$pid/cmdline" "/proc/$pid/environ")
+    done
+    pids=$(process_pid tc1),$(process_pid tc2),$(process_pid tc3)
+    for name in n1 n2; do
+        pids+=,$(pgrep -P "$(process_pid "$name")" -x nodeagent)
+    done
+    run -0 "$TOP_BUILDDIR/tests/support/secret_scan" -k "$perimeter/image/vm.key" -v "$(vm_id web):1" -x vm.key "$pids" \
+        "${places[@]}"
+    echo "$output"
+}
+
 @test "the proof of its launch still verifies, wherever it runs" {
     perimeter_tool vm proof verify "$perimeter/image/web.proof" --perimeter "$(cat "$perimeter/id")"
 }

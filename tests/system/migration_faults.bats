@@ -260,7 +260,11 @@ every_victim() {
         watch_copies 3>&- &
         watcher=$!
         at "$1" "$victim"
-        eventually 60 tc1 tc2 tc3 n1 n2 -- settled
+        eventually 60 tc1 tc2 tc3 n1 n2 -- settled || {
+            perimeter_ctl vm get "$vm" -o json
+            echo "copies that run: $(running_copies); QEMUs: n1 $(perimeter_qemus n1 | xargs), n2 $(perimeter_qemus n2 | xargs)"
+            return 1
+        }
         rm -f "$perimeter/watching"
         wait "$watcher" || true
         never_two

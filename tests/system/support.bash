@@ -191,3 +191,16 @@ counts_above()
 
     count=$(perimeter_guest_count "$1") && [ -n "$count" ] && [ "$count" -gt "$2" ]
 }
+
+# Every process of the perimeter, by pid: members, launchers, agents and QEMUs with their helpers, TPMs.
+perimeter_pids()
+{
+    local name launcher
+
+    for name in $(processes); do
+        process_session "$name"
+        launcher=$(process_pid "$name") && pgrep -P "$launcher"
+    done
+    # Without a newline at their ends.
+    awk 1 "$perimeter"/tpm/*/pid
+}

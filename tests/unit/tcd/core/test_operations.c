@@ -468,10 +468,11 @@ static void going_back_is_pending_when_the_winner_was_lost(void **state)
     fixture_stop(&fixture);
 }
 
-static void a_copy_that_the_policy_forbids_to_run_is_not_pending_to_go_back(void **state)
+static void a_copy_that_the_policy_forbids_to_run_is_to_be_destroyed(void **state)
 {
     struct fixture fixture;
     struct command command;
+    struct pending pending[PENDING_COUNT_MAX];
 
     (void)state;
     start(&fixture);
@@ -486,7 +487,9 @@ static void a_copy_that_the_policy_forbids_to_run_is_not_pending_to_go_back(void
     command = fixture_vm_command(&fixture, COMMAND_VM_STOPPED, 2);
     command.vm.cause = STOP_LOST;
     assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
-    assert_false(is_pending(&fixture, PENDING_REVERT));
+    assert_int_equal(pending_of_vm(fixture.registry, fixture_vm(&fixture, 2), pending), 1);
+    assert_int_equal(pending[0].kind, PENDING_DESTROY);
+    assert_int_equal(pending[0].node->id, fixture_node(&fixture, 0)->id);
     fixture_stop(&fixture);
 }
 
@@ -582,7 +585,7 @@ int main(void)
         cmocka_unit_test(a_copy_that_never_was_complete_is_never_run),
         cmocka_unit_test(a_copy_at_a_node_that_registered_anew_may_still_win),
         cmocka_unit_test(going_back_is_pending_when_the_winner_was_lost),
-        cmocka_unit_test(a_copy_that_the_policy_forbids_to_run_is_not_pending_to_go_back),
+        cmocka_unit_test(a_copy_that_the_policy_forbids_to_run_is_to_be_destroyed),
         cmocka_unit_test(how_the_last_migration_was_decided_stays_in_the_state),
         cmocka_unit_test(the_start_generation_changes_with_a_start_only),
         cmocka_unit_test(pseudonyms_go_with_the_ownership),
