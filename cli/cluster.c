@@ -187,6 +187,9 @@ static struct value *attention(const Tccp__StatusReply *reply)
     } else if (reply->manifest_not_after_s && reply->manifest_not_after_s < reply->now_s + SOON_S) {
         value_add(list, value_string("the manifest expires within 5 days"));
     }
+    if (reply->vms_lost) {
+        value_add(list, value_string("VMs are lost: `tccpctl vm list` says why"));
+    }
     if (reply->endorsement_not_after_s && reply->endorsement_not_after_s < reply->now_s + SOON_S) {
         value_add(list, value_string("the endorsement ends within 5 days: have it renewed"));
     }
@@ -219,6 +222,10 @@ static struct value *status_value(const Tccp__StatusReply *reply)
     value_set_hex(object, "audit_root", protobuf_view(reply->audit_root));
     value_set_number(object, "nodes_live", reply->nodes_live);
     value_set_number(object, "nodes_other", reply->nodes_other);
+    value_set_number(object, "vms_running", reply->vms_running);
+    value_set_number(object, "vms_changing", reply->vms_changing);
+    value_set_number(object, "vms_stopped", reply->vms_stopped);
+    value_set_number(object, "vms_lost", reply->vms_lost);
     value_set_string(object, "version", reply->version);
     value_set_time(object, "now", reply->now_s);
     value_set(object, "attention", attention(reply));
@@ -246,6 +253,10 @@ static const struct column status_columns[] = {
     {"FAILURES TOLERATED", "failures_tolerated", false},
     {"NODES LIVE", "nodes_live", false},
     {"NODES OTHER", "nodes_other", false},
+    {"VMS RUNNING", "vms_running", false},
+    {"VMS CHANGING", "vms_changing", false},
+    {"VMS STOPPED", "vms_stopped", false},
+    {"VMS LOST", "vms_lost", false},
     {"VERSION", "version", true},
     {"ATTENTION", "attention", false},
     {NULL, NULL, false},

@@ -270,7 +270,9 @@ static void take_order_again(struct vm_entry *entry, const struct launch_order *
     entry->overlay_mode = overlay_mode_of(entry->vms, &order->header, policy);
     /* That the coordinator has it readopted decides a migration whose ticket was another agent's,
      * or for another registration. */
-    (void)record_move(&entry->record, RECORD_DECIDED);
+    if (order->header.purpose == ORDER_READOPT) {
+        (void)record_move(&entry->record, RECORD_DECIDED);
+    }
     if ((policy->may_migrate || entry->needs_keys) &&
         take_keys(entry, order, secret, policy) == STATUS_OK) {
         entry_keyed(entry);

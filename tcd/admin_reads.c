@@ -36,6 +36,38 @@ static void count_nodes(const struct registry *registry, Tccp__StatusReply *repl
     }
 }
 
+static void count_vms(const struct admin_session *session, const struct registry *registry,
+                      Tccp__StatusReply *reply)
+{
+    const struct vm *vm;
+    size_t cursor = 0;
+
+    while ((vm = registry_vm_next(registry, &cursor))) {
+        if (session->caller == CALLER_CUSTOMER && !digest_equal(&vm->customer, &session->key_id)) {
+            continue;
+        }
+        switch (vm->state) {
+        case VM_RUNNING:
+            reply->vms_running++;
+            break;
+        case VM_LAUNCHING:
+        case VM_MIGRATING:
+        case VM_RESUMING:
+            reply->vms_changing++;
+            break;
+        case VM_STOPPED:
+            reply->vms_stopped++;
+            break;
+        case VM_LOST:
+            reply->vms_lost++;
+            break;
+        case VM_DELETED:
+        case VM_STATE_COUNT:
+            break;
+        }
+    }
+}
+
 void admin_status(struct admin_call *call)
 {
     const struct tcd *tcd = call->session->tcd;
@@ -74,6 +106,7 @@ void admin_status(struct admin_call *call)
     reply.phase = protobuf_string(tcd_phase_name(tcd->phase));
     reply.now_s = time_wall_s();
     count_nodes(registry, &reply);
+    count_vms(call->session, registry, &reply);
     response.kind_case = TCCP__ADMIN_RESPONSE__KIND_STATUS;
     response.status = &reply;
     admin_answer(call, &response);

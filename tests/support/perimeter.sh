@@ -133,7 +133,7 @@ END
 
 perimeter_configure_node()
 {
-    local name=$1 member coordinators=''
+    local name=$1 member port coordinators=''
 
     for member in $(perimeter_names member); do
         coordinators+="${coordinators:+, }\"127.0.0.1:$(perimeter_port "$member" 3)\""
@@ -142,14 +142,16 @@ perimeter_configure_node()
 perimeter = "$(cat "$perimeter/id")"
 coordinators = {$coordinators}
 state-directory = "$perimeter/$name/state"
-shared-directory = "$perimeter/shared"
-migration-address = "127.0.0.1:$(perimeter_port "$name" 3)"
 tcti = "$(swtpm_tcti "$perimeter/tpm/$name")"
 event-log = ""
 ima-log = ""
 development = true
 log-level = "${perimeter_log_level:-info}"
 END
+    # One that a test adds to the hosts by hand takes no migrations.
+    port=$(perimeter_port "$name" 3)
+    [ -z "$port" ] || printf 'shared-directory = "%s/shared"\nmigration-address = "127.0.0.1:%s"\n' "$perimeter" "$port" \
+        >>"$perimeter/$name/nodeagent.conf"
 }
 
 perimeter_make()

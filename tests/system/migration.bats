@@ -14,21 +14,8 @@ load_support() {
 setup_file() {
     load_support
     [ "$(id -u)" = 0 ] || return 0
-    perimeter_begin
-    perimeter_make 3 2
-    perimeter_launcher n1
-    perimeter_vm_uid=741000 perimeter_launcher n2
-    perimeter_start tc1
-    perimeter_start tc2
-    perimeter_start tc3
-    perimeter_bootstrap
-    perimeter_enroll
-    perimeter_start n1
-    perimeter_start n2
+    cluster_with_launchers 741000
     customer_make
-    eventually 20 tc1 tc2 tc3 -- cluster_is_whole
-    eventually 20 n1 tc1 -- node_is n1 live
-    eventually 20 n2 tc1 -- node_is n2 live
 }
 
 teardown_file() {

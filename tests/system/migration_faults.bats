@@ -16,19 +16,8 @@ load_support() {
 setup_file() {
     load_support
     [ "$(id -u)" = 0 ] || return 0
-    perimeter_begin
-    perimeter_make 3 2
-    perimeter_launcher n1
-    perimeter_vm_uid=742000 perimeter_launcher n2
-    perimeter_start tc1
-    perimeter_start tc2
-    perimeter_start tc3
-    perimeter_bootstrap
-    perimeter_enroll
-    perimeter_start n1
-    perimeter_start n2
+    cluster_with_launchers 743000
     customer_make
-    eventually 20 tc1 tc2 tc3 -- cluster_is_whole
 }
 
 teardown_file() {

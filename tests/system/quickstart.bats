@@ -39,6 +39,8 @@ left_over() {
     if [ "$(id -u)" = 0 ]; then
         grep -q "^ok the VM web runs on an attested node" <<<"$output"
         grep -q "^ok the proof verifies again, offline" <<<"$output"
+        grep -q "^ok web moved from n1 to n2" <<<"$output"
+        grep -q "^ok web moved from n2 to n1" <<<"$output"
         grep -q "^ok an image with one changed byte does not run: .*image-digest" <<<"$output"
     fi
     run "$TOP_SRCDIR/quickstart" status
@@ -51,6 +53,13 @@ left_over() {
     # shellcheck disable=SC1091  # made by quickstart
     . "$TCCP_DEV/env"
     tccpctl status -o json | jq -e '.development and .members == 3 and .nodes_live == 2'
+    if [ "$(id -u)" = 0 ]; then
+        tccpctl status -o json | jq -e '.vms_running == 1 and .vms_lost == 1 and .vms_changing == 0'
+        tccpctl vm list -o wide | grep -q '^web .*running'
+        tccpctl vm migrate web --wait --timeout 60s
+        [ "$(tccpctl vm get web -o json | jq -r .node)" = n2 ]
+        tccpctl vm migrate web --wait --timeout 60s
+    fi
     tccpctl node revoke n2 --reason "just to see" --yes
     [ "$(tccpctl node get n2 -o json | jq -r .state)" = revoked ]
 }

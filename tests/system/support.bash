@@ -148,15 +148,38 @@ version_is()
 
 # --- VMs of a customer ---
 
+# Three members, two nodes with launchers, whose VMs have users from the number on and 1,000 above it.
+cluster_with_launchers()
+{
+    local name
+
+    perimeter_begin && perimeter_make 3 2 || return 1
+    perimeter_vm_uid=$1 perimeter_launcher n1
+    perimeter_vm_uid=$(($1 + 1000)) perimeter_launcher n2
+    for name in $(perimeter_names member); do
+        perimeter_start "$name"
+    done
+    perimeter_bootstrap && perimeter_enroll || return 1
+    perimeter_start n1
+    perimeter_start n2
+    eventually 20 tc1 tc2 tc3 -- cluster_is_whole &&
+        eventually 20 n1 tc1 -- node_is n1 live &&
+        eventually 20 n2 tc1 -- node_is n2 live
+}
+
+customer_user_make()
+{
+    perimeter_step perimeter_tool user new carol --no-passphrase --out "$perimeter/carol.key" &&
+        perimeter_step perimeter_ctl user add carol --role customer --public-key "$perimeter/carol.key.pub" &&
+        perimeter_step customer user enroll --wait
+}
+
 # The customer carol, and an image of the demo guest.
 customer_make()
 {
     local demo=$TOP_BUILDDIR/guest/demo
 
-    "$TOP_SRCDIR/guest/build-guest" "$demo" >&2 || return 1
-    perimeter_step perimeter_tool user new carol --no-passphrase --out "$perimeter/carol.key" &&
-        perimeter_step perimeter_ctl user add carol --role customer --public-key "$perimeter/carol.key.pub" &&
-        perimeter_step customer user enroll --wait &&
+    "$TOP_SRCDIR/guest/build-guest" "$demo" >&2 && customer_user_make &&
         perimeter_step customer image seal "$demo/disk.raw" --out "$perimeter/image" --kernel "$demo/kernel" \
             --initrd "$demo/initrd" --append "$(cat "$demo/cmdline")" --memory 96M --vcpu 1
 }

@@ -19,26 +19,11 @@ load_support() {
 setup_file() {
     load_support
     [ "$(id -u)" = 0 ] || return 0
-    perimeter_begin
-    perimeter_make 3 2
-    perimeter_launcher n1
-    perimeter_vm_uid=750000 perimeter_launcher n2
-    perimeter_start tc1
-    perimeter_start tc2
-    perimeter_start tc3
-    perimeter_bootstrap
-    perimeter_enroll
-    perimeter_start n1
-    perimeter_start n2
-    perimeter_step perimeter_tool user new carol --no-passphrase --out "$perimeter/carol.key"
-    perimeter_step perimeter_ctl user add carol --role customer --public-key "$perimeter/carol.key.pub"
-    perimeter_step carol user enroll --wait
+    cluster_with_launchers 745000
+    customer_user_make
     truncate -s 1M "$perimeter/raw"
-    perimeter_step carol image seal "$perimeter/raw" --out "$perimeter/image" --vcpu 1 --memory 32M
+    perimeter_step customer image seal "$perimeter/raw" --out "$perimeter/image" --vcpu 1 --memory 32M
     perimeter_slow_images
-    eventually 20 tc1 tc2 tc3 -- cluster_is_whole
-    eventually 15 n1 tc1 -- node_is n1 live
-    eventually 15 n2 tc1 -- node_is n2 live
 }
 
 teardown_file() {
@@ -79,17 +64,9 @@ perimeter_slow_images() {
     process_start slow-disk "$TOP_BUILDDIR/tests/support/slow_folder" "$perimeter/image" nodeagent "$perimeter/hold"
 }
 
-# tccpctl as the customer.
-carol() {
-    local addresses
-
-    mapfile -t addresses < <(perimeter_addresses)
-    perimeter_tool "$@" "${addresses[@]}" --perimeter "$(cat "$perimeter/id")" --identity "$perimeter/carol.key"
-}
-
 # launch NAME NODE: asks for a VM there; it is answered once that is committed.
 launch() {
-    carol vm launch "$perimeter/image" --name "$1" --require "zone=$2" -o json --timeout 20s 3>&- | jq -r .vm \
+    customer vm launch "$perimeter/image" --name "$1" --require "zone=$2" -o json --timeout 20s 3>&- | jq -r .vm \
         >"$perimeter/$1.id"
     [ -s "$perimeter/$1.id" ]
 }
@@ -98,11 +75,7 @@ launch() {
 
 # A field of its record; empty when nobody answered.
 vm() {
-    carol vm get "$1" -o json --timeout 2s 2>/dev/null 3>&- | jq -r ".$2" 2>/dev/null
-}
-
-vm_is() {
-    [ "$(vm "$1" state)" = "$2" ]
+    customer vm get "$1" -o json --timeout 2s 2>/dev/null 3>&- | jq -r ".$2" 2>/dev/null
 }
 
 # Children of a launcher by the name of their program.
@@ -181,11 +154,11 @@ seize() {
 # It ends as its customer asks, wherever it is by now; so the next one has the nodes for itself.
 clear() {
     if ! vm_is "$1" lost; then
-        eventually 15 tc1 tc2 tc3 -- carol vm stop "$1" --wait --timeout 10s
+        eventually 15 tc1 tc2 tc3 -- customer vm stop "$1" --wait --timeout 10s
         eventually 15 tc1 tc2 tc3 n1 n2 -- vm_is "$1" stopped
     fi
     eventually 5 -- refute copy_exists "$1"
-    carol vm delete "$1" --yes --wait --timeout 10s
+    customer vm delete "$1" --yes --wait --timeout 10s
 }
 
 come_back() {
@@ -425,7 +398,7 @@ session_is_empty() {
         wait
         come_back "$old"
     done
-    list=$(carol vm list -o json --timeout 10s | jq -r '.[].name')
+    list=$(customer vm list -o json --timeout 10s | jq -r '.[].name')
     echo "answered: $(xargs <"$perimeter/answered"); there are: $(xargs <<<"$list")"
     # With a new leader within their patience, all of them are answered.
     [ "$(wc -l <"$perimeter/answered")" = 6 ]
@@ -436,7 +409,7 @@ session_is_empty() {
     # Nor does any run that there is no record of.
     [ "$({ children n1 qemu-system-x86; children n2 qemu-system-x86; } | grep -c .)" = 6 ]
     for name in $list; do
-        carol vm stop "$name" --wait --timeout 10s
+        customer vm stop "$name" --wait --timeout 10s
     done
     for name in $list; do
         eventually 20 n1 n2 tc1 tc2 tc3 -- vm_is "$name" stopped
