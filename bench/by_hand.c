@@ -58,6 +58,16 @@
 #define PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:-KX-ALL:+PSK"
 #define BANDWIDTH_MAX INT64_C(10000000000)
 
+/* The operator knows, too, that QEMU would look for a prime of its own: ffdhe2048 of RFC 7919. */
+static const char group[] = "-----BEGIN DH PARAMETERS-----\n"
+                            "MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz\n"
+                            "+8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a\n"
+                            "87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7\n"
+                            "YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi\n"
+                            "7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD\n"
+                            "ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==\n"
+                            "-----END DH PARAMETERS-----\n";
+
 enum { PREPARE_MS = 600000, PSK_SIZE = 32, COMMAND_TIMEOUT_MS = 20000, FIRST_UID = 769000 };
 
 static _Noreturn void die(const char *what, const char *detail)
@@ -254,20 +264,30 @@ static void launch(struct by_hand *hand)
 
 /* --- migration --- */
 
-static void key_write(const struct machine *machine, const uint8_t key[PSK_SIZE])
+static void file_write(const struct machine *machine, const char *name, const char *text)
 {
-    char line[sizeof KEY_USER + 1 + HEX_SIZE(PSK_SIZE)] = KEY_USER ":";
-    int fd = openat(machine->guest->secrets_fd, "keys.psk", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC,
-                    0640);
-    size_t size;
+    int fd;
 
-    hex_encode((struct view){key, PSK_SIZE}, line + strlen(line));
-    size = strlen(line);
-    line[size++] = '\n';
-    if (fd < 0 || write(fd, line, size) != (ssize_t)size || fchmod(fd, 0640) != 0) {
-        die("keys.psk", "cannot be written");
+    /* What an earlier migration left. */
+    (void)unlinkat(machine->guest->secrets_fd, name, 0);
+    fd = openat(machine->guest->secrets_fd, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0640);
+    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fchmod(fd, 0640) != 0) {
+        die(name, "cannot be written");
     }
     (void)close(fd);
+}
+
+static void key_write(const struct machine *machine, const uint8_t key[PSK_SIZE])
+{
+    char line[sizeof KEY_USER + 2 + HEX_SIZE(PSK_SIZE)] = KEY_USER ":";
+    size_t size = strlen(line);
+
+    hex_encode((struct view){key, PSK_SIZE}, line + size);
+    size = strlen(line);
+    line[size] = '\n';
+    line[size + 1] = '\0';
+    file_write(machine, "keys.psk", line);
+    file_write(machine, "dh-params.pem", group);
 }
 
 static void credentials_remove(struct qmp_script *script)
@@ -357,8 +377,6 @@ static void migrate(struct by_hand *hand, unsigned from, bool stops_first, const
 
     machine_start(hand, 1 - from, true);
     entropy_fill(key, sizeof key);
-    /* What an earlier migration left. */
-    (void)unlinkat(source->guest->secrets_fd, "keys.psk", 0);
     key_write(source, key);
     key_write(destination, key);
     channel_open(ends);
