@@ -11,3 +11,10 @@ bench_commit_SOURCES = %D%/commit.c %D%/load.c %D%/load.h
 bench_commit_LDADD = $(LINK_NETTEST) $(LINK_PROTO)
 bench_commit_member_SOURCES = %D%/commit_member.c
 bench_commit_member_LDADD = tcd/libreplica.a lib/daemon/libdaemon.a $(LINK_NETTEST) $(LINK_PROTO) $(RAFT_LIBS)
+
+# bench/launch: see its head
+check_PROGRAMS += bench/by_hand bench/watch
+bench_by_hand_SOURCES = %D%/by_hand.c %D%/sign_of_life.c %D%/sign_of_life.h
+bench_by_hand_LDADD = $(LINK_VM) $(LINK_PROTOCOL)
+bench_watch_SOURCES = %D%/watch.c %D%/sign_of_life.c %D%/sign_of_life.h
+EXTRA_DIST += bench/launch

@@ -8,7 +8,20 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { POLL_MS = 300, STATE_SIZE = 32, DETAIL_SIZE = 256 };
+/*
+ * Whoever has waited long does not mind to wait a little longer: the pause between two questions
+ * grows with what has passed, so that a short wait ends soon after what was waited for, and a long
+ * one asks seldom. A question is not free: the coordinator makes sure of a majority before it
+ * answers.
+ */
+enum {
+    PAUSE_MIN_MS = 20,
+    PAUSE_MAX_MS = 300,
+    PASSED_PER_PAUSE = 16,
+    PAUSE_PER_ANSWER = 4,
+    STATE_SIZE = 32,
+    DETAIL_SIZE = 256,
+};
 
 /* What the coordinator said last. */
 struct sight {
@@ -69,9 +82,32 @@ static enum exit_code look(const struct cli *cli, struct session *session,
     return EXIT_DONE;
 }
 
+static uint64_t clock_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t larger(uint64_t one, uint64_t other)
+{
+    return one > other ? one : other;
+}
+
+static void rest(uint64_t passed_ms, uint64_t answer_ms)
+{
+    uint64_t pause_ms =
+        larger(PAUSE_MIN_MS, larger(passed_ms / PASSED_PER_PAUSE, answer_ms * PAUSE_PER_ANSWER));
+    struct timespec pause = {0};
+
+    pause.tv_nsec = (long)(pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS) * 1000 * 1000;
+    (void)nanosleep(&pause, NULL);
+}
+
 enum exit_code vm_wait(const struct cli *cli, struct session *session, const struct vm_wait *wait)
 {
-    const struct timespec pause = {.tv_nsec = POLL_MS * 1000 * 1000};
+    const uint64_t begun_ms = clock_ms();
     char message[DETAIL_SIZE + STATE_SIZE + 2 * sizeof wait->subject->name];
     struct sight sight = {.state = ""};
     bool is_over = false;
@@ -82,13 +118,17 @@ enum exit_code vm_wait(const struct cli *cli, struct session *session, const str
                    wait->subject->name);
     session_set_waiting(session, message, wait->hint);
     for (;;) {
+        const uint64_t asked_ms = clock_ms();
+        uint64_t now_ms;
+
         exit_code = look(cli, session, wait, &sight, &is_over);
         if (exit_code != EXIT_DONE || is_over) {
             break;
         }
         (void)snprintf(message, sizeof message, "%s is still %s after %u s%s", wait->subject->name,
                        sight.state, cli->timeout_s, sight.detail);
-        (void)nanosleep(&pause, NULL);
+        now_ms = clock_ms();
+        rest(now_ms - begun_ms, now_ms - asked_ms);
     }
     session_set_waiting(session, NULL, NULL);
     return exit_code;

@@ -19,6 +19,9 @@
 
 /* gnutls reads the keys from a file of this name; QEMU finds the folder under this number. */
 #define KEY_FILE "keys.psk"
+/* A server without this file looks for a prime first (a fifth of a second to several, while a guest
+ * that was stopped waits), although no key exchange of PRIORITY ever uses it. */
+#define GROUP_FILE "dh-params.pem"
 #define KEY_USER "migration"
 #define CREDENTIALS "migration-tls"
 #define SOCKET_NAME "migration-socket"
@@ -26,6 +29,16 @@
  * migrations: AES-256-GCM under TLS 1.2, with the PSK alone as key exchange. The key is used once.
  */
 #define PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:-KX-ALL:+PSK"
+
+/* ffdhe2048 of RFC 7919. */
+static const char group[] = "-----BEGIN DH PARAMETERS-----\n"
+                            "MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz\n"
+                            "+8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a\n"
+                            "87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7\n"
+                            "YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi\n"
+                            "7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD\n"
+                            "ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==\n"
+                            "-----END DH PARAMETERS-----\n";
 
 enum {
     ASK_TIMEOUT_MS = 5000,
@@ -60,27 +73,43 @@ static uint64_t now_ms(void)
 
 /* --- the key --- */
 
-static enum status key_write(const struct migration_request *request)
+/* Files that the VM's group, which is QEMU's, may read. */
+static enum status secret_write(int secrets_fd, const char *name, const char *text, size_t size)
 {
-    char line[sizeof KEY_USER + 1 + HEX_SIZE(MIGRATION_KEY_SIZE)];
-    int fd = openat(request->secrets_fd, KEY_FILE, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0640);
-    size_t size;
+    int fd = openat(secrets_fd, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0640);
     bool is_whole;
 
     if (fd < 0) {
         return errno == EEXIST ? STATUS_EXISTS : STATUS_IO;
     }
+    is_whole = write(fd, text, size) == (ssize_t)size && fchmod(fd, 0640) == 0;
+    (void)close(fd);
+    if (!is_whole) {
+        (void)unlinkat(secrets_fd, name, 0);
+    }
+    return is_whole ? STATUS_OK : STATUS_IO;
+}
+
+static enum status key_write(const struct migration_request *request)
+{
+    char line[sizeof KEY_USER + 1 + HEX_SIZE(MIGRATION_KEY_SIZE)];
+    enum status status;
+    size_t size;
+
     size = (size_t)snprintf(line, sizeof line, "%s:", KEY_USER);
     hex_encode(request->key, line + size);
     size = strlen(line);
     line[size++] = '\n';
-    is_whole = write(fd, line, size) == (ssize_t)size && fchmod(fd, 0640) == 0;
+    status = secret_write(request->secrets_fd, KEY_FILE, line, size);
     secret_wipe(line, sizeof line);
-    (void)close(fd);
-    if (!is_whole) {
-        (void)unlinkat(request->secrets_fd, KEY_FILE, 0);
+    TRY(status);
+    /* No secret, and one that is there already serves as well. */
+    status = secret_write(request->secrets_fd, GROUP_FILE, group, strlen(group));
+    if (status != STATUS_OK && status != STATUS_EXISTS) {
+        migration_forget_key(request->secrets_fd);
+        return status;
     }
-    return is_whole ? STATUS_OK : STATUS_IO;
+    return STATUS_OK;
 }
 
 /* Overwritten first: what is unlinked may stay in memory for a while. */

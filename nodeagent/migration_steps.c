@@ -148,6 +148,9 @@ static enum migration_action advance(struct migration_steps *steps, uint64_t now
 {
     switch ((enum phase)steps->phase) {
     case PHASE_PREPARE:
+        if (steps->is_stopped) {
+            return fail(steps, now_ms); /* nothing was begun: no guest has to stop for it */
+        }
         return steps->stops_first ? enter(steps, PHASE_STOP, now_ms) : begin(steps, now_ms);
     case PHASE_BEGIN:
         if (steps->role == MIGRATION_DESTINATION) {

@@ -112,6 +112,24 @@ static void a_guest_that_is_stopped_first_is_settled_before_anything_is_sent(voi
     assert_true(steps.is_complete);
 }
 
+static void one_that_is_called_off_while_it_prepares_stops_no_guest(void **state)
+{
+    struct migration_steps steps;
+
+    (void)state;
+    assert_int_equal(migration_steps_start(&steps, MIGRATION_SOURCE, true, LIFETIME, NOW),
+                     MIGRATION_PREPARE);
+    assert_int_equal(simple(&steps, MIGRATION_STOP_IT, NOW), MIGRATION_NOTHING);
+    assert_int_equal(done(&steps, NOW), MIGRATION_CLEAN_UP);
+    assert_int_equal(done(&steps, NOW), MIGRATION_FINISHED);
+    assert_int_equal(steps.outcome, MIGRATION_RUNS_ON);
+
+    assert_int_equal(migration_steps_start(&steps, MIGRATION_DESTINATION, false, LIFETIME, NOW),
+                     MIGRATION_PREPARE);
+    assert_int_equal(simple(&steps, MIGRATION_STOP_IT, NOW), MIGRATION_NOTHING);
+    assert_int_equal(done(&steps, NOW), MIGRATION_DESTROY);
+}
+
 /* Whatever fails from its stop on: it goes on under a newer grant only. */
 static void a_guest_that_was_stopped_first_stays_frozen_when_it_fails(void **state)
 {
@@ -516,6 +534,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_migration_that_works_goes_in_this_order),
         cmocka_unit_test(a_guest_that_is_stopped_first_is_settled_before_anything_is_sent),
+        cmocka_unit_test(one_that_is_called_off_while_it_prepares_stops_no_guest),
         cmocka_unit_test(a_guest_that_was_stopped_first_stays_frozen_when_it_fails),
         cmocka_unit_test(a_ticket_that_comes_again_prolongs_what_is_not_to_end),
         cmocka_unit_test(a_source_that_fails_before_it_was_stopped_runs_on),
