@@ -259,9 +259,10 @@ ask_member() {
     renewal=$(perimeter_json .renewal node get n3)
     process_signal "$old" -STOP
     perimeter_ctl node revoke n3 --reason "while the leader sleeps" --yes --wait --timeout 15s
-    # A question may have gone to the member that sleeps; the first answer has to be the truth.
+    # A question may have gone to the member that sleeps: then there is none. The first answer has to be the truth.
     for ((i = 0; i < 5; i++)); do
-        ! state=$(perimeter_json .state node get n3) || break
+        state=$(perimeter_json .state node get n3)
+        [ -z "$state" ] || break
     done
     [ "$state" = revoked ]
     # Questions and changes that lie before it when it wakes, and those of the first moments after.
