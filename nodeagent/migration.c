@@ -3,6 +3,7 @@
 #include "lib/base/log.h"
 #include "lib/base/secret.h"
 #include "lib/base/text.h"
+#include "lib/net/timer.h"
 
 #include "nodeagent/launcher/command.h"
 
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -62,14 +62,6 @@ struct migration {
 };
 
 static void migration_do(struct migration *migration, enum migration_action action);
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    ASSERT(clock_gettime(CLOCK_BOOTTIME, &now) == 0);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* --- the key --- */
 
@@ -131,7 +123,7 @@ void migration_forget_key(int secrets_fd)
 
 static void take(struct migration *migration, const struct migration_input *input)
 {
-    migration_do(migration, migration_steps_take(&migration->steps, input, now_ms()));
+    migration_do(migration, migration_steps_take(&migration->steps, input, time_boot_ms()));
 }
 
 static void take_result(struct migration *migration, enum status status, const char *error)
@@ -219,7 +211,7 @@ static void on_timer(uv_timer_t *timer)
     struct migration *migration = timer->data;
     const struct migration_input input = {.kind = MIGRATION_TIME};
 
-    if (was_abandoned(migration, now_ms())) {
+    if (was_abandoned(migration, time_boot_ms())) {
         migration_stop(migration, "the other side hung up");
         return;
     }
@@ -328,6 +320,16 @@ static void hang_up(const struct migration *migration)
     (void)shutdown(migration->socket_fd, SHUT_RDWR);
 }
 
+/* No answer comes any more. */
+static void forget(struct migration *migration)
+{
+    if (migration->script) {
+        qmp_script_cancel(TAKE(migration->script));
+    }
+    qmp_forget(migration->qmp, migration);
+    launcher_client_forget(migration->request.launcher, migration);
+}
+
 static void finish(struct migration *migration)
 {
     const struct migration_result result = {
@@ -336,6 +338,8 @@ static void finish(struct migration *migration)
         .reason = migration->steps.reason,
     };
 
+    /* QEMU may have ended with a question open. */
+    forget(migration);
     migration->is_finished = true;
     if (migration->steps.outcome == MIGRATION_RUNS_ON ||
         migration->steps.outcome == MIGRATION_LOST) {
@@ -348,7 +352,7 @@ static void finish(struct migration *migration)
 
 static void set_timer(struct migration *migration)
 {
-    uint64_t next = migration_steps_next_ms(&migration->steps), now = now_ms();
+    uint64_t next = migration_steps_next_ms(&migration->steps), now = time_boot_ms();
 
     if (next == UINT64_MAX) {
         (void)uv_timer_stop(&migration->timer);
@@ -440,7 +444,7 @@ void migration_on_gone(struct migration *migration)
 
 void migration_extend(struct migration *migration, uint64_t lifetime_ms)
 {
-    migration_steps_extend(&migration->steps, lifetime_ms, now_ms());
+    migration_steps_extend(&migration->steps, lifetime_ms, time_boot_ms());
     set_timer(migration);
 }
 
@@ -483,7 +487,7 @@ enum status migration_start(struct uv_loop_s *loop, const struct migration_reque
     migration->timer.data = migration;
     migration_do(migration, migration_steps_start(&migration->steps, request->role,
                                                   !vm_tracks_memory(request->vm),
-                                                  request->lifetime_ms, now_ms()));
+                                                  request->lifetime_ms, time_boot_ms()));
     *ret_migration = migration;
     return STATUS_OK;
 }
@@ -500,9 +504,7 @@ void migration_free(struct migration *migration)
     }
     if (!migration->is_finished) {
         migration_forget_key(migration->request.secrets_fd);
-        qmp_script_cancel(migration->script);
-        qmp_forget(migration->qmp, migration);
-        launcher_client_forget(migration->request.launcher, migration);
+        forget(migration);
     }
     /* Ours is one of two descriptors of the socket: without this the other side would not see that
      * QEMU is gone. */

@@ -173,6 +173,7 @@ static void on_lifetime_timer(void *argument)
 static void ready(struct migration_link *link, int fd)
 {
     const struct digest session = link->session; /* The callee may close the link. */
+    OWN(secret) struct secret secret = {0};
 
     timer_stop(link->timer);
     timer_stop(link->lifetime_timer);
@@ -181,7 +182,9 @@ static void ready(struct migration_link *link, int fd)
     log_event(LOG_NOTICE, "migration-link-ready", "migration=%llu peer=%s",
               (unsigned long long)link->ticket.migration,
               connection_peer(link->connection)->address);
-    link->callbacks.on_ready(link->argument, fd, secret_view(&link->secret), &session);
+    /* Whatever is made of K_S is made in there. */
+    secret = TAKE(link->secret);
+    link->callbacks.on_ready(link->argument, fd, secret_view(&secret), &session);
 }
 
 static void on_channel(void *argument, int fd)

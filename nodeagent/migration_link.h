@@ -22,7 +22,7 @@ struct migration_link;
 struct migration_link_callbacks {
     /*
      * Both sides have K_S and a socket. channel_fd: connected, blocking, close-on-exec; the
-     * callee's own. secret: K_S, valid until the link is closed. session: migration_session_id().
+     * callee's own. secret: K_S, valid for the call. session: migration_session_id().
      * From now on the session only shows that the other agent lives.
      */
     void (*on_ready)(void *argument, int channel_fd, struct view secret,

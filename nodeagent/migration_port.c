@@ -268,7 +268,9 @@ static void begin_session(struct stranger *stranger)
     };
 
     poll_close(stranger);
-    if (!config.tls || connection_adopt(&config, &stranger->connection) != STATUS_OK) {
+    /* Where nobody is expected no handshake is worth its signature. */
+    if (!config.tls || !stranger->port->expected ||
+        connection_adopt(&config, &stranger->connection) != STATUS_OK) {
         stranger_end(stranger);
         return;
     }

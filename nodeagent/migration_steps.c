@@ -239,7 +239,7 @@ static bool is_time_to_stop(const struct migration_steps *steps, uint64_t now_ms
     if (steps->passes >= 2 && steps->left_ms <= MIGRATION_DOWNTIME_MS) {
         return true;
     }
-    return steps->passes >= 1 && now_ms >= steps->precopy_until_ms && now_ms < steps->deadline_ms &&
+    return steps->passes >= 2 && now_ms >= steps->precopy_until_ms && now_ms < steps->deadline_ms &&
            steps->left_ms <= (steps->deadline_ms - now_ms) / 2;
 }
 

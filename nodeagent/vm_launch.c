@@ -11,8 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* QEMU waits so long for a grant before the launcher takes it down. */
-enum { PREPARE_MS = 60 * 1000 };
+enum {
+    /* QEMU waits so long for a grant before the launcher takes it down; one that waits for a
+     * migration longer, by the time that the coordinator allows for its memory. */
+    PREPARE_MS = 60 * 1000,
+    PREPARE_MS_PER_MIB = 40,
+    RUN_ATTEMPTS_MAX = 5, /* of a guest that there is something to lose of */
+};
 
 static void close_fd(int *fd)
 {
@@ -198,10 +203,18 @@ static void on_run(void *argument, enum status status, const char *error)
 {
     struct vm_entry *entry = argument;
 
+    if (status != STATUS_OK && entry->record.is_whole && ++entry->run_attempts < RUN_ATTEMPTS_MAX) {
+        /* It may be the only copy, and a disk that is away for a moment comes back: again with the
+         * next grant or renewal. */
+        log_entry(entry, LOG_WARNING, "vm-does-not-run", error);
+        (void)record_move(&entry->record, RECORD_REFUSED);
+        return;
+    }
     if (status != STATUS_OK) {
         entry_end(entry, RECORD_FAILED, "the guest does not run: %s", error);
         return;
     }
+    entry->run_attempts = 0;
     if (!record_move(&entry->record, RECORD_RESUMED)) {
         return;
     }
@@ -275,6 +288,15 @@ void entry_apply_grant(struct vm_entry *entry)
     }
 }
 
+void entry_try_again(struct vm_entry *entry)
+{
+    if ((entry->record.state == RECORD_PREPARED || entry->record.state == RECORD_RUNNING) &&
+        entry->grant.size > 0 && entry->grant_generation > entry->granted_generation &&
+        entry->grant_generation >= entry->record.generation) {
+        entry_apply_grant(entry);
+    }
+}
+
 /* --- QEMU's monitor --- */
 
 static void on_attached(void *argument, enum status status, const char *error)
@@ -306,9 +328,9 @@ static void on_abandoned(void *argument, enum status status, const char *error)
 {
     struct vm_entry *entry = argument;
 
+    /* A guest that runs is not ended for it; whether one can be let run is seen then. */
     if (status != STATUS_OK) {
-        entry_end(entry, RECORD_FAILED, "QEMU: %s", error);
-        return;
+        log_entry(entry, LOG_WARNING, "migration-not-abandoned", error);
     }
     monitor_is_ready(entry);
 }
@@ -422,7 +444,10 @@ static void entry_start(struct vm_entry *entry)
         .kind = LAUNCHER_START,
         .vm = entry->record.vm,
         .generation = entry->record.generation,
-        .prepare_ms = PREPARE_MS,
+        .prepare_ms = PREPARE_MS + (uint32_t)(entry->migration == 0
+                                                  ? 0
+                                                  : manifest->memory_size / IMAGE_MEMORY_UNIT *
+                                                        PREPARE_MS_PER_MIB),
         .shape = {.memory_mib = (uint32_t)(manifest->memory_size / IMAGE_MEMORY_UNIT),
                   .vcpus = (uint16_t)manifest->vcpu_count,
                   .is_incoming = entry->migration != 0,

@@ -162,15 +162,6 @@ void entry_move_gone(struct vm_entry *entry)
 
 /* --- the transfer --- */
 
-/* A grant that came while the state was on its way. */
-static void apply_kept_grant(struct vm_entry *entry)
-{
-    if (entry->grant_generation > entry->granted_generation &&
-        entry->grant_generation >= entry->record.generation) {
-        entry_apply_grant(entry);
-    }
-}
-
 static void move_completed(struct vm_entry *entry)
 {
     entry->move->is_complete = true;
@@ -200,7 +191,7 @@ static void source_finished(struct vm_entry *entry, const struct migration_resul
         move_fail(entry, result->reason);
         return;
     }
-    apply_kept_grant(entry);
+    entry_try_again(entry);
 }
 
 static void destination_finished(struct vm_entry *entry, const struct migration_result *result)
@@ -356,7 +347,8 @@ void entry_expected(struct vm_entry *entry)
 
 /* --- tickets --- */
 
-static bool is_repeated(const struct vm_entry *entry, uint64_t migration)
+/* Its ticket was taken before. */
+static bool has_move(const struct vm_entry *entry, uint64_t migration)
 {
     return entry->move && entry->move->ticket.migration == migration;
 }
@@ -364,7 +356,7 @@ static bool is_repeated(const struct vm_entry *entry, uint64_t migration)
 /* A VM that a migration is to bring has an order that says so, and nothing else of it yet. */
 static enum migration_side side_of(const struct vm_entry *entry, uint64_t migration)
 {
-    if (is_repeated(entry, migration)) {
+    if (has_move(entry, migration)) {
         return entry->move->side;
     }
     return entry->migration != 0 && !entry->record.is_whole ? SIDE_DESTINATION : SIDE_SOURCE;
@@ -390,7 +382,7 @@ static enum status check_ticket(const struct vm_entry *entry, struct view payloa
     };
 
     /* Its own generation may be what this node saw last. */
-    if (is_repeated(entry, migration)) {
+    if (has_move(entry, migration)) {
         expectation.generation =
             entry->move->ticket.generation - (expectation.side == SIDE_SOURCE ? 1 : 0);
     }
@@ -423,8 +415,7 @@ static void take_first(struct vm_entry *entry, const struct migration_ticket *ti
     const enum migration_side side = side_of(entry, ticket->migration);
     struct vm_move *move;
 
-    /* It comes again. A VM that is just being granted is so soon after the decision that the
-     * grant will be refused, and the migration with it. */
+    /* It comes again: QEMU's monitor may not be open yet. */
     if (side == SIDE_SOURCE && (entry->record.state != RECORD_RUNNING || !entry->monitor_ready)) {
         return;
     }
@@ -460,14 +451,14 @@ void vms_take_ticket(struct vms *vms, struct view payload,
         if (!entry || entry->record.state == RECORD_ENDING) {
             return;
         }
-        if (entry->record.state == RECORD_OVER && !is_repeated(entry, migration)) {
+        if (entry->record.state == RECORD_OVER && !has_move(entry, migration)) {
             return;
         }
         status = check_ticket(entry, payload, migration, identity, tc_sign, &ticket, &refusal);
     }
     if (status != STATUS_OK) {
         vms_log_refusal("ticket-refused", &vm, status, &refusal);
-    } else if (is_repeated(entry, ticket.migration)) {
+    } else if (has_move(entry, ticket.migration)) {
         take_again(entry, &ticket, identity);
     } else if (!entry->move || entry->move->is_over || !entry->move->migration) {
         take_first(entry, &ticket, identity);
@@ -482,7 +473,7 @@ static struct vm_entry *find_move(struct vms *vms, uint64_t migration)
     size_t cursor = 0;
 
     while ((entry = table_next(&vms->table, &cursor))) {
-        if (is_repeated(entry, migration)) {
+        if (has_move(entry, migration)) {
             return entry;
         }
     }
@@ -518,7 +509,7 @@ static void take_done(struct vm_entry *entry)
     move_end(entry);
     if (entry->move->side == SIDE_DESTINATION && record_move(&entry->record, RECORD_DECIDED)) {
         log_move(entry, LOG_NOTICE, "migration-done", "the VM is this node's");
-        apply_kept_grant(entry);
+        entry_try_again(entry);
     }
     /* The source's copy stays frozen until it is to be destroyed: rule (c). */
 }
@@ -575,8 +566,7 @@ void vms_take_decision(struct vms *vms, struct view payload,
 
     if (status == STATUS_OK) {
         entry = table_find(&vms->table, &decision.vm);
-        if (!entry || !is_repeated(entry, decision.migration) ||
-            entry->record.state == RECORD_OVER) {
+        if (!entry || !has_move(entry, decision.migration) || entry->record.state == RECORD_OVER) {
             take_unknown(vms, entry, payload, &decision, identity, tc_sign);
             return;
         }

@@ -185,9 +185,11 @@ static void note_order(struct vm_entry *entry, const struct launch_order *order,
     };
     /* A migration's destination did not launch it. */
     entry->has_launched = header->purpose != ORDER_MIGRATE;
-    entry->manifest = order->manifest;
-    entry->start_generation = header->start_generation;
-    entry->migration = header->migration;
+    if (!entry->is_fetching) {
+        entry->manifest = order->manifest;
+        entry->start_generation = header->start_generation;
+        entry->migration = header->migration;
+    }
     entry->record.registration = header->registration;
     if (header->generation > entry->record.generation) {
         entry->record.generation = header->generation;
@@ -216,7 +218,7 @@ static void entry_forget(struct vm_entry *entry)
 static enum status take_keys(struct vm_entry *entry, const struct launch_order *order,
                              const struct vm_secret *secret, const struct launch_policy *policy)
 {
-    entry->keeps_keys = policy->may_migrate;
+    entry->keeps_keys = policy->may_migrate && entry->overlay_mode != OVERLAY_PRIVATE;
     if (entry->image_key.size > 0) {
         return STATUS_OK; /* They never change. */
     }
@@ -267,13 +269,16 @@ static void take_order_again(struct vm_entry *entry, const struct launch_order *
                              const struct registrant_identity *identity)
 {
     note_order(entry, order, secret, identity);
-    entry->overlay_mode = overlay_mode_of(entry->vms, &order->header, policy);
+    if (entry->is_adopted && entry->start_generation != 0) {
+        entry->overlay_mode = overlay_mode_of(entry->vms, &order->header, policy);
+    }
     /* That the coordinator has it readopted decides a migration whose ticket was another agent's,
      * or for another registration. */
     if (order->header.purpose == ORDER_READOPT) {
         (void)record_move(&entry->record, RECORD_DECIDED);
+        entry->is_adopted = true;
     }
-    if ((policy->may_migrate || entry->needs_keys) &&
+    if ((entry->overlay_mode != OVERLAY_PRIVATE || entry->needs_keys) &&
         take_keys(entry, order, secret, policy) == STATUS_OK) {
         entry_keyed(entry);
     }
@@ -562,6 +567,10 @@ void vms_renewed(struct vms *vms, uint64_t renewed_ms, bool is_new_connection)
         return;
     }
     tell_lease(vms, identity.registration_id, renewed_ms);
+    while ((entry = table_next(&vms->table, &cursor))) {
+        entry_try_again(entry);
+    }
+    cursor = 0;
     if (!is_new_connection) {
         return;
     }

@@ -32,7 +32,7 @@ struct vm_entry {
     struct vms *vms;
     unsigned calls; /* answers that will still come: the entry must outlive them */
 
-    /* Of the last order. */
+    /* Of the last order; not changed while is_fetching. */
     struct image_manifest manifest;
     uint64_t start_generation;
     uint64_t migration; /* that is to bring the VM here; 0: it is started from its image */
@@ -64,6 +64,7 @@ struct vm_entry {
     uint64_t grant_generation;    /* of it */
     uint64_t applying_generation; /* of the one that the launcher has now, or is about to get */
     uint64_t granted_generation;  /* of the last under which the guest was let run */
+    unsigned run_attempts;        /* in a row that failed */
     bool runs_when_ready;         /* the launcher took the grant before the monitor was ready, or
                                      before the keys were there */
 
@@ -96,6 +97,8 @@ void entry_begin(struct vm_entry *entry);
 void entry_adopt(struct vm_entry *entry, const int fds[VM_FD_COUNT], enum vm_state state);
 /* entry->grant goes to the launcher, then the guest runs. */
 void entry_apply_grant(struct vm_entry *entry);
+/* Lets a guest run that could not be when its grant came; nothing where there is none such. */
+void entry_try_again(struct vm_entry *entry);
 /* Its keys are here now, by an order. */
 void entry_keyed(struct vm_entry *entry);
 /* Ends it, wherever it is; nothing happens where it is ending already. */

@@ -363,11 +363,6 @@ void admin_vm_migrate(struct admin_call *call)
         return;
     }
     *migrate = (struct migrate){call, vm->id, 0};
-    /* Asked again: the answer got lost, and by now there may be no other place for it. */
-    if (registry_result(tcd_registry(tcd), id->session, id->number, &outcome)) {
-        migrate_committed(migrate, STATUS_OK, &outcome);
-        return;
-    }
     /* Where the VM must not move, that is said rather than that there is no place for it. */
     destination = NULL;
     if (!vm->policy.may_migrate) {
@@ -375,6 +370,10 @@ void admin_vm_migrate(struct admin_call *call)
     } else {
         destination =
             place(tcd, call->request->vm_migrate->node, &vm->policy, vm->owner.node, &refusal);
+    }
+    /* Asked again, and by now there is no other place for it: what came of it is remembered. */
+    if (!destination && registry_result(tcd_registry(tcd), id->session, id->number, &outcome)) {
+        destination = registry_node(tcd_registry(tcd), vm->owner.node);
     }
     if (!destination) {
         admin_refuse(call, &refusal);

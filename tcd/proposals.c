@@ -29,6 +29,16 @@ static void finished(void *argument, enum status status)
     free(proposal);
 }
 
+/* What the members could not decode once it is committed would halt all of them, and again at every
+ * start: texts come from outside, and no caller is trusted to have looked at every byte. */
+static enum status encode_checked(const struct command *command, struct bytes *ret_bytes)
+{
+    OWN(command) struct command *decoded = NULL;
+
+    TRY(command_encode(command, ret_bytes));
+    return command_decode(bytes_view(ret_bytes), &decoded);
+}
+
 void propose(struct replica *replica, struct command *command, proposal_done done, void *argument)
 {
     OWN(bytes) struct bytes bytes = {0};
@@ -42,7 +52,7 @@ void propose(struct replica *replica, struct command *command, proposal_done don
             .done = done,
             .argument = argument,
         };
-        status = command_encode(command, &bytes);
+        status = encode_checked(command, &bytes);
     }
     if (status == STATUS_OK) {
         status = replica_propose(replica, bytes_view(&bytes), &proposal->slot, finished, proposal);

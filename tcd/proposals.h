@@ -10,8 +10,9 @@
 
 /*
  * STATUS_OK: committed and applied here; the outcome (valid for the call) holds the verdict.
- * Otherwise outcome is NULL: STATUS_NOT_LEADER, STATUS_BUSY, STATUS_TOO_LARGE, STATUS_NO_MEMORY: it
- * was not proposed; STATUS_UNKNOWN: the leadership was lost meanwhile, it may be committed yet.
+ * Otherwise outcome is NULL: STATUS_NOT_LEADER, STATUS_BUSY, STATUS_TOO_LARGE, STATUS_NO_MEMORY,
+ * STATUS_MALFORMED (a field holds what no member would decode): it was not proposed;
+ * STATUS_UNKNOWN: the leadership was lost meanwhile, it may be committed yet.
  */
 typedef void (*proposal_done)(void *argument, enum status status, const struct outcome *outcome);
 

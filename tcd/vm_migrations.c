@@ -16,10 +16,12 @@
 
 enum {
     TICKET_REPEAT_MS = 1000, /* each receipt prolongs the ticket: well below its lifetime */
-    KEY_AGAIN_MS = 15000,    /* without a word of the destination, which fetches an image first */
+    KEY_AGAIN_MS = 60000,    /* without a word of the destination, which fetches an image first */
     DECIDE_AGAIN_MS = 1000,
     TELL_AGAIN_MS = 2000,
-    /* When nobody says that it failed, but nothing comes of it either. */
+    /* When nobody says that it failed, but nothing comes of it either: until the destination is
+     * ready; and from then on. */
+    PREPARE_MAX_MS = 900000,
     OPEN_MAX_MS = 60000,
     OPEN_MAX_MS_PER_MIB = 40, /* of the guest's memory */
     READY_SIZE_MAX = 512,     /* bytes of a MigrationReady */
@@ -117,9 +119,13 @@ static bool takes_too_long(const struct vm_orders *orders, struct order_state *s
     if (state->migration != vm->migration) {
         state->migration = vm->migration;
         state->migration_since_ms = orders->now_ms;
+        state->ready_since_ms = state->failed_ms = 0;
+        memset(state->reported_ms, 0, sizeof state->reported_ms);
     }
-    return orders->now_ms - state->migration_since_ms >
-           OPEN_MAX_MS + memory_mib * OPEN_MAX_MS_PER_MIB;
+    if (state->ready_since_ms == 0) {
+        return orders->now_ms - state->migration_since_ms > PREPARE_MAX_MS;
+    }
+    return orders->now_ms - state->ready_since_ms > OPEN_MAX_MS + memory_mib * OPEN_MAX_MS_PER_MIB;
 }
 
 void vm_migrations_carry_out(struct vm_orders *orders, struct order_state *state,
@@ -140,6 +146,7 @@ void vm_migrations_carry_out(struct vm_orders *orders, struct order_state *state
     case PENDING_TICKET_DESTINATION:
         if ((state->released_generation != vm->generation ||
              (!state->is_ready && orders->now_ms - state->sent_ms > KEY_AGAIN_MS)) &&
+            node_server_reaches(orders->tcd->node_server, pending->node->registration.id) &&
             vm_orders_is_due(orders, &state->sent_ms, TELL_AGAIN_MS)) {
             vm_orders_propose(
                 orders, vm, pending->node,
@@ -225,10 +232,12 @@ void vm_migrations_failed(struct vm_orders *orders, const struct node *node, con
                           const char *detail)
 {
     const bool is_source = vm->owner.registration == node->registration.id;
+    struct order_state *state = vm_orders_state(orders, &vm->id);
     char reason[CORE_DETAIL_LENGTH_MAX + 1];
 
     if (vm->state != VM_MIGRATING ||
-        (!is_source && vm->peer.registration != node->registration.id)) {
+        (!is_source && vm->peer.registration != node->registration.id) ||
+        !vm_orders_is_due(orders, &state->failed_ms, DECIDE_AGAIN_MS)) {
         return;
     }
     (void)snprintf(reason, sizeof reason, "%s: %.*s", is_source ? "source" : "destination",
@@ -272,7 +281,9 @@ static enum status take_report(struct vm_orders *orders, const struct node *node
     command.migration.role = report.side == SIDE_SOURCE ? MIGRATION_SOURCE : MIGRATION_DESTINATION;
     command.migration.session = report.session;
     command.migration.configuration = report.configuration;
-    if (!vm->reported[command.migration.role]) {
+    if (!vm->reported[command.migration.role] &&
+        vm_orders_is_due(orders, &vm_orders_state(orders, &vm->id)->reported_ms[report.side],
+                         DECIDE_AGAIN_MS)) {
         vm_orders_propose_on(orders, vm, node, &command);
     }
     return STATUS_OK;
@@ -298,6 +309,7 @@ void vm_orders_migration_ready(struct vm_orders *orders, const struct node *node
         &tccp__migration_ready__descriptor, message, READY_SIZE_MAX);
     const struct vm *vm =
         ready ? registry_vm_by_migration(tcd_registry(tcd), ready->migration) : NULL;
+    struct order_state *state;
     struct address address;
 
     if (!vm || vm->peer.registration != node->registration.id ||
@@ -305,7 +317,11 @@ void vm_orders_migration_ready(struct vm_orders *orders, const struct node *node
         address.port == 0) {
         log_event(LOG_NOTICE, "migration-ready-ignored", "node=%s", node->name.text);
     } else {
-        vm_orders_state(orders, &vm->id)->is_ready = true;
+        state = vm_orders_state(orders, &vm->id);
+        state->is_ready = true;
+        if (state->migration == vm->migration && state->ready_since_ms == 0) {
+            state->ready_since_ms = orders->now_ms;
+        }
         if (node_server_send(tcd->node_server, vm->owner.registration,
                              TCCP__NODE_MESSAGE_KIND__MIGRATION_READY, message) != STATUS_OK) {
             /* It comes again with the next ticket. */

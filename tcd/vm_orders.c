@@ -15,6 +15,7 @@
 
 enum {
     ANSWER_TIMEOUT_MS = 30000, /* a node fetches the image before it answers */
+    RESUME_PATIENCE_MS = 5000, /* until a granted VM that does not run is given its key again */
     REPEAT_MS = 2000,          /* grants, stops: until the state says that they were carried out */
     PROPOSE_AGAIN_MS = 1000,
     FENCE_MARGIN_MS = 10000, /* what the launcher takes from SIGSTOP to SIGKILL, and more */
@@ -111,7 +112,10 @@ static void send_grant(struct vm_orders *orders, const struct vm *vm, const stru
 /* To whom KEY_REISSUED released the key, and what for, the state says. */
 static enum order_purpose reissue_purpose(const struct vm *vm)
 {
-    return vm->state == VM_MIGRATING ? ORDER_MIGRATE : ORDER_LAUNCH;
+    if (vm->state == VM_MIGRATING) {
+        return ORDER_MIGRATE;
+    }
+    return vm->state == VM_LAUNCHING ? ORDER_LAUNCH : ORDER_READOPT;
 }
 
 static void proposal_applied(void *argument, enum status status, const struct outcome *outcome)
@@ -254,6 +258,16 @@ bool vm_orders_is_due(const struct vm_orders *orders, uint64_t *last_ms, uint64_
     return true;
 }
 
+/* When this leader first saw the VM at its present generation. */
+static uint64_t generation_since(struct order_state *state, const struct vm *vm, uint64_t now_ms)
+{
+    if (state->generation != vm->generation) {
+        state->generation = vm->generation;
+        state->generation_since_ms = now_ms;
+    }
+    return state->generation_since_ms;
+}
+
 /* Nothing can run there any more: the lease, D, the drift of a clock, and the time to kill are
  * over, counted from when this leader saw it first. */
 static bool is_fenced(struct vm_orders *orders, struct order_state *state, const struct vm *vm,
@@ -312,6 +326,13 @@ static void carry_out(struct vm_orders *orders, const struct pending *pending)
             vm_migrations_tell(orders, vm);
             send_grant(orders, vm, node);
         }
+        /* Its agent may have no key: it was restarted, and the order that readopted the VM was
+         * lost on its way. */
+        if (orders->now_ms - generation_since(state, vm, orders->now_ms) > RESUME_PATIENCE_MS &&
+            node_server_reaches(orders->tcd->node_server, node->registration.id) &&
+            vm_orders_is_due(orders, &state->sent_ms, ANSWER_TIMEOUT_MS)) {
+            vm_orders_propose(orders, vm, node, &(struct command){.kind = COMMAND_KEY_REISSUED});
+        }
         break;
     case PENDING_FENCE:
         if (is_fenced(orders, state, vm, node) &&
@@ -320,7 +341,8 @@ static void carry_out(struct vm_orders *orders, const struct pending *pending)
         }
         break;
     case PENDING_REVERT:
-        if (vm_orders_is_due(orders, &state->proposed_ms, PROPOSE_AGAIN_MS)) {
+        if (node_server_reaches(orders->tcd->node_server, node->registration.id) &&
+            vm_orders_is_due(orders, &state->proposed_ms, PROPOSE_AGAIN_MS)) {
             propose_revert(orders, vm, node);
         }
         break;

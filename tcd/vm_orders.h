@@ -27,7 +27,7 @@ void vm_orders_restart(struct vm_orders *orders, uint64_t now_ms);
 
 /* Seals the VM's key to its owner (or to the destination of its migration) and sends the order. To
  * be called from the proposal_done of LAUNCH_AUTHORIZED, KEY_REISSUED, VM_READOPTED,
- * RESTART_AUTHORIZED or MIGRATION_AUTHORIZED, and from nowhere else. */
+ * RESTART_AUTHORIZED, OWNERSHIP_REVERTED or MIGRATION_AUTHORIZED, and from nowhere else. */
 void vm_orders_release(struct vm_orders *orders, const struct digest *vm,
                        enum order_purpose purpose);
 

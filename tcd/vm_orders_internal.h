@@ -6,6 +6,7 @@
 #include "lib/base/table.h"
 #include "lib/protocol/launch_proof.h"
 #include "lib/protocol/launched.h"
+#include "lib/protocol/migration_ticket.h"
 #include "tcd/core/pending.h"
 #include "tcd/vm_orders.h"
 
@@ -18,8 +19,9 @@ struct order_state {
     uint8_t nonce[VM_NONCE_SIZE]; /* n_U, for the customer's report */
     uint64_t released_generation; /* of the last order that was sent in this leadership */
     uint64_t sent_ms, proposed_ms, told_ms, told_peer_ms;
-    uint64_t migration; /* the open one that the next two are about */
-    uint64_t migration_since_ms;
+    uint64_t generation, generation_since_ms; /* when this leader saw the VM at it first */
+    uint64_t migration;                       /* the open one that the rest of this line is about */
+    uint64_t migration_since_ms, ready_since_ms, failed_ms, reported_ms[SIDE_COUNT];
     bool is_ready;           /* its destination waits for the source */
     uint64_t fence_since_ms; /* when this leader first saw that its owner has no lease */
     uint64_t fence_registration;

@@ -174,6 +174,17 @@ static bool command_of_event(Tccp__VmEvent event, struct command *command)
     return false;
 }
 
+/* For people, and from outside: what the state does not take is not to cost the report. */
+static void take_detail(const char *source, char *detail, size_t size)
+{
+    (void)snprintf(detail, size, "%.*s", DETAIL_SIZE, source);
+    for (char *at = detail; *at; at++) {
+        if ((uint8_t)*at < 0x20 || *at == 0x7f) {
+            *at = ' ';
+        }
+    }
+}
+
 void vm_orders_report(struct vm_orders *orders, const struct node *node, struct view message)
 {
     Tccp__VmReport *report =
@@ -188,11 +199,11 @@ void vm_orders_report(struct vm_orders *orders, const struct node *node, struct 
     /* The state machine decides whether this registration may say so of this generation. */
     if (vm && report->generation == vm->generation &&
         report->event == TCCP__VM_EVENT__VM_EVENT_MIGRATION_FAILED) {
-        vm_migrations_failed(orders, node, vm, report->detail);
+        take_detail(report->detail, command.vm.detail, sizeof command.vm.detail);
+        vm_migrations_failed(orders, node, vm, command.vm.detail);
     } else if (vm && report->generation == vm->generation &&
                command_of_event(report->event, &command)) {
-        (void)snprintf(command.vm.detail, sizeof command.vm.detail, "%.*s", DETAIL_SIZE,
-                       report->detail);
+        take_detail(report->detail, command.vm.detail, sizeof command.vm.detail);
         vm_orders_propose(orders, vm, node, &command);
     } else {
         log_event(LOG_NOTICE, "vm-report-ignored", "node=%s", node->name.text);

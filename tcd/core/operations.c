@@ -51,6 +51,10 @@ static enum refusal_code check_authorize(struct registry *registry, const struct
     if (vm->stop_requested) {
         return state_refuse(registry, REFUSAL_WRONG_STATE, "it is to be stopped");
     }
+    /* Its node was to be granted it, and would not be any more: nobody could say that it runs. */
+    if (vm->granted_generation != vm->generation) {
+        return state_refuse(registry, REFUSAL_WRONG_STATE, "its node is just being granted it");
+    }
     if (destination->id == vm->owner.node) {
         return state_refuse(registry, REFUSAL_WRONG_STATE, "it is there already");
     }
@@ -254,6 +258,12 @@ enum refusal_code vm_resumed(struct registry *registry, const struct command *co
     return REFUSAL_NONE;
 }
 
+bool registry_vm_came_from_revoked(const struct registry *registry, const struct vm *vm)
+{
+    return !vm->last_migration_done && vm->owner.node != 0 &&
+           node_find(registry, vm->owner.node)->standing == NODE_REVOKED;
+}
+
 enum refusal_code ownership_revert(struct registry *registry, const struct command *command)
 {
     struct vm *vm = vm_of_command(registry, command);
@@ -265,6 +275,9 @@ enum refusal_code ownership_revert(struct registry *registry, const struct comma
     }
     if (vm->peer.node != node->id) {
         return state_refuse(registry, REFUSAL_REGISTRATION, "the other copy is not there");
+    }
+    if (registry_vm_came_from_revoked(registry, vm)) {
+        return state_refuse(registry, REFUSAL_NODE_REVOKED, "the state came from a revoked node");
     }
     if (!vm->policy.may_revert) {
         return state_refuse(registry, REFUSAL_NO_PLACEMENT,

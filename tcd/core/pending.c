@@ -104,11 +104,18 @@ static void of_owner(const struct node *owner, struct list *list)
     }
 }
 
+/* The owner's copy is lost: the other one may take its place. */
+static bool may_revert(const struct registry *registry, const struct vm *vm)
+{
+    return vm->state == VM_LOST && vm->peer_complete && vm->policy.may_revert &&
+           !registry_vm_came_from_revoked(registry, vm);
+}
+
 /* Not while a decision about the other copy may still be made: rule (c). */
-static bool peer_is_worthless(const struct vm *vm)
+static bool peer_is_worthless(const struct registry *registry, const struct vm *vm)
 {
     return vm->peer.node != 0 && vm->state != VM_MIGRATING && vm->state != VM_RESUMING &&
-           (!vm->peer_complete || (vm->state == VM_LOST && !vm->policy.may_revert));
+           (!vm->peer_complete || (vm->state == VM_LOST && !may_revert(registry, vm)));
 }
 
 size_t pending_of_vm(const struct registry *registry, const struct vm *vm,
@@ -132,7 +139,7 @@ size_t pending_of_vm(const struct registry *registry, const struct vm *vm,
         if (owner->registration.live && owner->registration.id != vm->owner.registration) {
             add(&list, PENDING_READOPT, owner);
         }
-        if (peer && vm->peer_complete && vm->policy.may_revert &&
+        if (peer && may_revert(registry, vm) &&
             registry_node_admits(registry, peer) == REFUSAL_NONE &&
             placement_allows(peer, &vm->policy) == REFUSAL_NONE) {
             add(&list, PENDING_REVERT, peer);
@@ -143,7 +150,7 @@ size_t pending_of_vm(const struct registry *registry, const struct vm *vm,
     case VM_STATE_COUNT:
         break;
     }
-    if (peer && peer_is_worthless(vm) && peer->registration.live) {
+    if (peer && peer_is_worthless(registry, vm) && peer->registration.live) {
         add(&list, PENDING_DESTROY, peer);
     }
     return list.count;
@@ -166,7 +173,7 @@ enum copy_fate pending_copy_fate(const struct registry *registry, const struct d
     if (vm->owner.node == node->id) {
         return COPY_OWNED;
     }
-    return vm->peer.node == node->id && !peer_is_worthless(vm) ? COPY_KEEP : COPY_DESTROY;
+    return vm->peer.node == node->id && !peer_is_worthless(registry, vm) ? COPY_KEEP : COPY_DESTROY;
 }
 
 const struct member *pending_member_removal(const struct registry *registry, size_t *cursor)

@@ -16,8 +16,8 @@ enum pending_kind {
                               VM_STOPPED */
     PENDING_FENCE,         /* `node` has no lease: when it cannot run any more, VM_FENCED */
     PENDING_STOP,          /* have `node` stop it, then VM_STOPPED */
-    PENDING_TICKET_SOURCE, /* the migration ticket to `node`; MIGRATION_ABORTED when its lifetime
-                              has passed since this leader saw it first */
+    PENDING_TICKET_SOURCE, /* the migration ticket to `node`; MIGRATION_ABORTED when nothing
+                              comes of it for too long */
     PENDING_TICKET_DESTINATION, /* the ticket and the key */
     PENDING_DONE,               /* both reported: propose MIGRATION_DONE */
     PENDING_ABORT,              /* a side of the migration is gone: propose MIGRATION_ABORTED */

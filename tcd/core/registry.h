@@ -122,6 +122,9 @@ const struct user *registry_user_by_key(const struct registry *registry,
 const struct vm *registry_vm_next(const struct registry *registry, size_t *cursor);
 const struct vm *registry_vm(const struct registry *registry, const struct digest *id);
 const struct vm *registry_vm_by_migration(const struct registry *registry, uint64_t migration);
+/* The other copy of a VM was received from a node that is revoked now, and the migration was not
+ * done: it never runs (docs/PROTOCOL.md, section 3). */
+bool registry_vm_came_from_revoked(const struct registry *registry, const struct vm *vm);
 
 /* The stored result of a request; false: unknown session, or not executed, or evicted. Does not
  * count as use of the session. */

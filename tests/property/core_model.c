@@ -61,6 +61,7 @@ static void abort_migration(struct model_vm *vm)
     vm->generation++;
     vm->migration = 0;
     vm->other_complete = vm->reported[MIGRATION_DESTINATION];
+    vm->moved = false;
 }
 
 static bool has_vms(const struct model *model, int node)
@@ -210,9 +211,9 @@ static bool apply_authorize(struct model *model, const struct model_command *com
     int destination = node_of(model, command->peer_registration);
 
     if (vm->state != VM_RUNNING || !vm->may_migrate || vm->stop_requested ||
-        vm->owner_registration != command->registration || !has_lease(model, vm->owner) ||
-        model->nodes[vm->owner].revoked || destination == vm->owner ||
-        !may_hold(model, vm, destination, true)) {
+        vm->granted != vm->generation || vm->owner_registration != command->registration ||
+        !has_lease(model, vm->owner) || model->nodes[vm->owner].revoked ||
+        destination == vm->owner || !may_hold(model, vm, destination, true)) {
         return false;
     }
     /* An older copy has to go first, unless its host is away. */
@@ -253,6 +254,7 @@ static bool apply_migration(struct model *model, const struct model_command *com
     }
     swap_places(vm);
     vm->migration = 0;
+    vm->moved = true;
     vm->other_complete = true;
     raise(vm, VM_RESUMING);
     return true;
@@ -370,10 +372,11 @@ static bool apply_decision(struct model *model, const struct model_command *comm
         return true;
     default: /* COMMAND_OWNERSHIP_REVERTED */
         if (vm->state != VM_LOST || !vm->other_complete || peer != vm->other || !vm->may_revert ||
-            !may_hold(model, vm, peer, false)) {
+            (!vm->moved && model->nodes[vm->owner].revoked) || !may_hold(model, vm, peer, false)) {
             return false;
         }
         swap_places(vm);
+        vm->moved = false;
         vm->owner_registration = command->peer_registration;
         vm->other_complete = false;
         raise(vm, VM_RESUMING);

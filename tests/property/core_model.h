@@ -26,6 +26,7 @@ struct model_vm {
     int owner, other; /* nodes */
     uint64_t owner_registration, other_registration;
     bool other_complete, stop_requested, reported[2];
+    bool moved; /* its last migration was done, and not reverted */
     uint64_t migration;
     bool may_migrate, may_revert, may_restart, even_zone_only;
 };

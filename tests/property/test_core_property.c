@@ -108,6 +108,9 @@ static enum command_kind next_kind(struct run *run, const struct model_vm *vm)
                         COMMAND_NODE_REGISTERED},
     };
 
+    if (vm->exists && vm->state == VM_RUNNING && vm->granted != vm->generation) {
+        return COMMAND_GRANT_ISSUED;
+    }
     return vm->exists ? next[vm->state][draw(run, 4)] : COMMAND_LAUNCH_AUTHORIZED;
 }
 

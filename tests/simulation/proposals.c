@@ -336,7 +336,8 @@ static void scan_lost(struct world *world, struct replica *replica, const struct
     const struct node *node;
     struct command command;
 
-    if (vm->peer_complete && vm->policy.may_revert) {
+    if (vm->peer_complete && vm->policy.may_revert &&
+        !registry_vm_came_from_revoked(replica->registry, vm)) {
         /* As long as the other copy may come back, nothing is started from the image. */
         if (peer && registry_node_admits(replica->registry, peer) == REFUSAL_NONE) {
             command = begin_vm(world, replica, COMMAND_OWNERSHIP_REVERTED, vm, peer);

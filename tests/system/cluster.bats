@@ -208,6 +208,14 @@ setup() {
     refute grep -rlE 'BEGIN (EC |ENCRYPTED )?PRIVATE KEY' "$perimeter"/tc? "$perimeter"/n? "$run"
 }
 
+@test "a text with a line end in it is refused, and no member halts over it" {
+    run perimeter_ctl audit note $'one\ntwo' --wait --timeout 10s
+    [ "$status" != 0 ]
+    eventually 10 tc1 tc2 tc3 -- cluster_is_whole
+    perimeter_step perimeter_ctl audit note "one, two" --wait --timeout 10s
+    eventually 10 tc1 tc2 tc3 -- digests_agree
+}
+
 @test "members and agents end when they are asked to, in time" {
     local name
 

@@ -7,7 +7,9 @@ UNIT_TCD = \
 	tests/unit/tcd/test_machine \
 	tests/unit/tcd/test_quoter \
 	tests/unit/tcd/test_replica \
-	tests/unit/tcd/test_vm_release
+	tests/unit/tcd/test_proposals \
+	tests/unit/tcd/test_vm_release \
+	tests/unit/tcd/test_vm_reports
 check_PROGRAMS += $(UNIT_TCD)
 TESTS += $(UNIT_TCD)
 
@@ -26,6 +28,10 @@ tests_unit_tcd_test_quoter_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
 tests_unit_tcd_test_quoter_LDADD = $(LINK_SWTPM) $(LINK_TCD) $(LINK_TEST)
 tests_unit_tcd_test_machine_SOURCES = %D%/test_machine.c
 tests_unit_tcd_test_machine_LDADD = tests/support/libperimetertest.a tests/support/libsofttpm.a $(LINK_TCD) $(LINK_TEST)
-# It plays replica, machine and connections: of tcd, it takes vm_release.o alone.
+# These play what their piece of tcd leans on, and take its object alone.
+tests_unit_tcd_test_proposals_SOURCES = %D%/test_proposals.c
+tests_unit_tcd_test_proposals_LDADD = $(LINK_TCD) $(LINK_CORE) $(LINK_TEST)
+tests_unit_tcd_test_vm_reports_SOURCES = %D%/test_vm_reports.c
+tests_unit_tcd_test_vm_reports_LDADD = $(LINK_TCD) tests/support/libcorefixture.a $(LINK_CORE) $(LINK_TEST)
 tests_unit_tcd_test_vm_release_SOURCES = %D%/test_vm_release.c
 tests_unit_tcd_test_vm_release_LDADD = $(LINK_TCD) tests/support/libcorefixture.a $(LINK_CORE) $(LINK_TEST)

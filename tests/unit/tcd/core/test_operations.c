@@ -403,6 +403,7 @@ static void ownership_goes_back_only_where_the_policy_allows_it(void **state)
     command = fixture_launch(&fixture, 2, 0);
     command.launch_authorized.policy.may_revert = false;
     assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    fixture_grant(&fixture, 2);
     command = fixture_vm_command(&fixture, COMMAND_LAUNCHED, 2);
     assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
     fixture_migrate(&fixture, 2, 1);
@@ -447,6 +448,43 @@ static void a_copy_at_a_node_that_registered_anew_may_still_win(void **state)
     fixture_stop(&fixture);
 }
 
+/* Readopted and not granted yet: its node would not take the ticket. */
+static void a_vm_that_waits_for_its_grant_is_not_migrated(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    start(&fixture);
+    fixture_register(&fixture, 0);
+    assert_verdict(do_vm(&fixture, COMMAND_VM_READOPTED), REFUSAL_NONE);
+    assert_verdict(authorize(&fixture, 1), REFUSAL_WRONG_STATE);
+    fixture_grant(&fixture, 1);
+    assert_verdict(authorize(&fixture, 1), REFUSAL_NONE);
+    fixture_stop(&fixture);
+}
+
+/* Not by way of an abort and the loss of the source either. */
+static void what_came_from_a_revoked_node_never_runs(void **state)
+{
+    struct fixture fixture;
+    struct command command;
+
+    (void)state;
+    start(&fixture);
+    assert_verdict(authorize(&fixture, 1), REFUSAL_NONE);
+    assert_verdict(do_migration(&fixture, COMMAND_MIGRATION_REPORTED, MIGRATION_DESTINATION),
+                   REFUSAL_NONE);
+    command = fixture_node_command(&fixture, COMMAND_NODE_REVOKED, 0);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    assert_verdict(do_migration(&fixture, COMMAND_MIGRATION_ABORTED, 0), REFUSAL_NONE);
+    assert_true(vm(&fixture)->peer_complete);
+    fixture_expire(&fixture, 0);
+    assert_verdict(do_vm(&fixture, COMMAND_VM_FENCED), REFUSAL_NONE);
+    assert_false(is_pending(&fixture, PENDING_REVERT));
+    assert_verdict(do_vm(&fixture, COMMAND_OWNERSHIP_REVERTED), REFUSAL_NODE_REVOKED);
+    fixture_stop(&fixture);
+}
+
 /* Only then, and as long as that copy is there. */
 static void going_back_is_pending_when_the_winner_was_lost(void **state)
 {
@@ -479,6 +517,7 @@ static void a_copy_that_the_policy_forbids_to_run_is_to_be_destroyed(void **stat
     command = fixture_launch(&fixture, 2, 0);
     command.launch_authorized.policy.may_revert = false;
     assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    fixture_grant(&fixture, 2);
     command = fixture_vm_command(&fixture, COMMAND_LAUNCHED, 2);
     assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
     fixture_migrate(&fixture, 2, 1);
@@ -584,6 +623,8 @@ int main(void)
         cmocka_unit_test(ownership_goes_back_only_where_the_policy_allows_it),
         cmocka_unit_test(a_copy_that_never_was_complete_is_never_run),
         cmocka_unit_test(a_copy_at_a_node_that_registered_anew_may_still_win),
+        cmocka_unit_test(a_vm_that_waits_for_its_grant_is_not_migrated),
+        cmocka_unit_test(what_came_from_a_revoked_node_never_runs),
         cmocka_unit_test(going_back_is_pending_when_the_winner_was_lost),
         cmocka_unit_test(a_copy_that_the_policy_forbids_to_run_is_to_be_destroyed),
         cmocka_unit_test(how_the_last_migration_was_decided_stays_in_the_state),
