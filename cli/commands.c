@@ -138,7 +138,9 @@ OPTIONS(vm_launch_options) = {
     {"after", 0, "DURATION", "so long after it lost it (5m)"},
     {"may-migrate", 0, NULL, "the VM may be moved to another node"},
     {"may-restart", 0, NULL, "it may be started again from its image, after it was lost"},
-    {"may-revert", 0, NULL, "a migration that got lost may go back to the copy that was left"},
+    {"may-revert", 0, NULL,
+     "a migration that got lost may go back to the copy that was left, above a disk that may be "
+     "newer"},
     {"needs-host-profile", 0, NULL, "nodes of the hardened host profile only"},
     {"location", 0, "URL", "where the node finds the image's files (file://DIR)"},
     {"validity", 0, "DURATION", "how long the ticket can be used (1d)"},
