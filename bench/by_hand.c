@@ -529,7 +529,7 @@ static void options_read(struct by_hand *hand, int argc, char **argv)
 int main(int argc, char **argv)
 {
     static struct by_hand hand = {
-        .memory_mib = 96, .uid = FIRST_UID, .settle_ms = 3000, .migrations = 2};
+        .memory_mib = 96, .uid = FIRST_UID, .settle_ms = 1000, .migrations = 4};
     unsigned at = 0;
     bool stops_first;
 
