@@ -387,7 +387,7 @@ ask_member() {
 @test "a manifest of fewer signatures, and an older one, change nothing while everything runs" {
     cp "$perimeter/manifest.signed" "$perimeter/manifest-1.signed"
     # Without n2; with n4.
-    sed -i '/^node n2$/d' "$perimeter/hosts"
+    sed -i '/^node n2 /d' "$perimeter/hosts"
     printf 'node n4\n' >>"$perimeter/hosts"
     perimeter_host node n4
     perimeter_configure_node n4

@@ -139,16 +139,18 @@ release() {
 
 # seize NAME NODE: launches it, and stops its QEMU as soon as it is there.
 seize() {
-    local qemu
+    local log line='' tail
 
     hold "$1" "$2"
+    # Its log says so within a moment; looking for the process would take longer than it takes to be granted.
+    exec {log}< <(exec tail -n 0 -f "$run/$2.log" 3>&-)
+    tail=$!
     release
-    for ((try = 0; try < 2000; try++)); do
-        qemu=$(children "$2" qemu-system-x86)
-        [ -z "$qemu" ] || break
-    done
-    kill -STOP "$qemu"
-    printf '%s' "$qemu"
+    while read -r -t 20 -u "$log" line && [[ $line != *" vm-started "* ]]; do :; done
+    kill -STOP "${line##*pid=}"
+    exec {log}<&-
+    kill "$tail"
+    printf '%s' "${line##*pid=}"
 }
 
 # It ends as its customer asks, wherever it is by now; so the next one has the nodes for itself.
@@ -275,7 +277,7 @@ session_is_empty() {
     local qemu
 
     qemu=$(seize b2 n1)
-    vm_is b2 launching
+    refute vm_is b2 lost
     kill -CONT "$qemu"
     eventually 20 n1 tc1 tc2 tc3 -- runs_once b2
     [ "$(copies b2)" = "$qemu" ]
