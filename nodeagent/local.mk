@@ -70,6 +70,8 @@ nodeagent_libvms_a_SOURCES = \
 	%D%/vm_migration.c \
 	%D%/vm_record.c %D%/vm_record.h \
 	%D%/vms.c %D%/vms.h \
+	%D%/vms_orders.c \
+	%D%/vms_reports.c \
 	%D%/vms_internal.h
 LINK_VMS = nodeagent/libvms.a nodeagent/libmigrationlink.a nodeagent/libvm.a nodeagent/launcher/liblauncher.a lib/image/libimage.a $(LINK_REGISTRANT) \
 	$(JANSSON_LIBS)

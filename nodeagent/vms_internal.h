@@ -78,16 +78,27 @@ struct vm_entry {
 
 /* --- vms.c --- */
 
-void vms_report(struct vms *vms, const struct digest *vm, uint64_t generation,
-                enum record_outcome outcome, const char *detail);
-void vms_tell_running(struct vm_entry *entry);
-/* What could not be sent is sent again when there is a connection. */
-void vms_send(struct vms *vms, Tccp__NodeMessageKind kind, struct view payload);
+struct vm_entry *entry_new(struct vms *vms, const struct vm_record *record);
+void entry_forget(struct vm_entry *entry);
 void vms_log_refusal(const char *event, const struct digest *vm, enum status status,
                      const struct refusal *refusal);
+
+/* --- vms_orders.c --- */
+
+void vms_take_order(struct vms *vms, struct view payload,
+                    const struct registrant_identity *identity, const struct public_key *tc_sign);
 /* As QEMU is given it: the same at both ends of a migration. */
 struct digest machine_configuration(const struct image_manifest *manifest,
                                     const struct digest *perimeter_id);
+
+/* --- vms_reports.c --- */
+
+/* What could not be sent is sent again when there is a connection. */
+void vms_send(struct vms *vms, Tccp__NodeMessageKind kind, struct view payload);
+void vms_report(struct vms *vms, const struct digest *vm, uint64_t generation,
+                enum record_outcome outcome, const char *detail);
+void vms_tell_running(struct vm_entry *entry);
+void vms_send_inventory(struct vms *vms);
 
 /* --- vm_launch.c --- */
 
