@@ -5,6 +5,8 @@
 #ifndef TCCP_TESTS_SUPPORT_NODE_WORLD_H
 #define TCCP_TESTS_SUPPORT_NODE_WORLD_H
 
+#include "tests/support/guest_files.h"
+#include "tests/support/processes.h"
 #include "tests/support/test.h"
 
 #include "nodeagent/launcher/grants.h"
@@ -16,21 +18,6 @@
 #include <uv.h>
 
 enum { NODE_PATIENCE_MS = 30000, NODE_REGISTRATION = 7, NODE_INVENTORY_MAX = 4 };
-
-/* What all tests of a program share: the guest, its images and keys, in a folder of their own. */
-struct guest_files {
-    char folder[64];
-    char base[96], overlay[96];
-    int kernel_fd, initrd_fd, base_fd;
-    struct bytes command_line;
-    struct vm_keys keys;
-};
-/* Builds the guest if it is not there, seals its disk. Tests skip without root. */
-void guest_files_open(struct guest_files *files);
-void guest_files_close(struct guest_files *files);
-/* A fresh overlay for each test. */
-void guest_files_renew_overlay(struct guest_files *files);
-int guest_files_open_overlay(const struct guest_files *files);
 
 struct node {
     uv_loop_t *loop;
@@ -113,20 +100,6 @@ unsigned node_vm_last_count(struct node_vm *vm);
 /* Without asking QEMU: the last and the first of what has been read. */
 unsigned node_vm_printed_count(const struct node_vm *vm);
 unsigned node_vm_first_count(const struct node_vm *vm);
-
-/* Runs the loop until *flag, or fails the test. */
-void loop_wait(uv_loop_t *loop, const bool *flag, unsigned patience_ms);
-/* Runs the loop for a time. */
-void loop_run_for(uv_loop_t *loop, unsigned time_ms);
-/* 'R', 'S', 'T' (stopped), 'Z' ... of a process; 0: there is none. */
-char process_state(pid_t pid);
-void process_wait_state(uv_loop_t *loop, pid_t pid, const char *states, unsigned patience_ms);
-/* Whether `needle` is found in a file of /proc/PID (cmdline, environ). */
-bool process_file_has(pid_t pid, const char *file, const char *needle);
-/* Copies of `needle` in the process's own memory (guest memory included). */
-unsigned process_memory_count(pid_t pid, const char *needle);
-/* The QEMUs below a launcher. */
-pid_t process_child_named(pid_t parent, const char *name);
 
 /* One guest on one node, for each test anew: cmocka fixtures. */
 enum { WORLD_UID_FIRST = 710000, WORLD_LONG_MS = 600000 };

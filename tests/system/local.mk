@@ -14,8 +14,10 @@ tests_support_request_LDADD = $(LINK_PERIMETERTEST)
 # A real launcher and real QEMU; the test plays agent and coordinator.
 check_LIBRARIES += tests/support/libnodeworld.a
 tests_support_libnodeworld_a_SOURCES = \
+	tests/support/guest_files.c tests/support/guest_files.h \
 	tests/support/node_pair.c tests/support/node_pair.h \
-	tests/support/node_world.c tests/support/node_world.h
+	tests/support/node_world.c tests/support/node_world.h \
+	tests/support/processes.c tests/support/processes.h
 check_PROGRAMS += tests/support/agent_stub tests/support/launcher_plain
 tests_support_agent_stub_SOURCES = tests/support/agent_stub.c
 tests_support_agent_stub_LDADD = $(LINK_VM)
