@@ -176,7 +176,9 @@ static void answer_failure(struct session *session, const Tccp__Failure *failure
     if (code != REFUSAL_CODE_COUNT) {
         (void)snprintf(refusal.detail, sizeof refusal.detail, "%s", failure->detail);
         session->answered = code == REFUSAL_UNKNOWN_REQUEST ? REFUSAL_NONE : code;
-        finish(session, report_refusal(session->cli, session->what, &refusal));
+        finish(session, session->waiting && code == REFUSAL_NOT_READY
+                            ? EXIT_NOT_READY
+                            : report_refusal(session->cli, session->what, &refusal));
     } else if (is_reason(failure, "not-leader") || is_reason(failure, "no-quorum")) {
         finish(session,
                report(session->cli, EXIT_NOT_READY, "give --addr with the members' addresses",

@@ -40,8 +40,9 @@ static inline void admin_response_cleanup(Tccp__AdminResponse **response)
 
 /*
  * What is waited for from now on, in many questions: where --timeout is over before the end, this
- * is said, and EXIT_TIMED_OUT is the result. For what goes on without the caller. The text, in
- * which the caller may write meanwhile, and the hint are the caller's; NULL: nothing any more.
+ * is said, and EXIT_TIMED_OUT is the result. For what goes on without the caller. That something
+ * is not ready is not reported meanwhile: the result is EXIT_NOT_READY. The text, in which the
+ * caller may write meanwhile, and the hint are the caller's; NULL: nothing any more.
  */
 void session_set_waiting(struct session *session, const char *message, const char *hint);
 

@@ -37,8 +37,9 @@ struct vm_wait {
     const struct vm_subject *subject;
     const char *until; /* "runs" */
     const char *hint;  /* when the time is up: how to go on waiting */
-    /* Whether it has come to what is waited for. `vm` is gone afterwards. */
-    bool (*is_over)(void *argument, const Tccp__VmStatus *vm);
+    /* Whether it has come to what is waited for. `vm` is gone afterwards. May ask more itself;
+     * whatever is not EXIT_DONE ends the waiting. */
+    enum exit_code (*look)(void *argument, const Tccp__VmStatus *vm, bool *ret_is_over);
     void *argument;
 };
 

@@ -38,10 +38,8 @@ static uint64_t clock_ms(void)
 }
 
 /* Until it is decided, and if it was moved, until it runs there. */
-static bool is_over(void *argument, const Tccp__VmStatus *vm)
+static bool is_over(struct vm_migrate *migrate, const Tccp__VmStatus *vm)
 {
-    struct vm_migrate *migrate = argument;
-
     if (vm->last_migration < migrate->migration) {
         return false;
     }
@@ -58,6 +56,12 @@ static bool is_over(void *argument, const Tccp__VmStatus *vm)
     /* The next migration cannot begin before it runs. */
     return migrate->outcome == OUTCOME_ABORTED || vm->migration != 0 ||
            strcmp(vm->state, "running") == 0;
+}
+
+static enum exit_code look(void *argument, const Tccp__VmStatus *vm, bool *ret_is_over)
+{
+    *ret_is_over = is_over(argument, vm);
+    return EXIT_DONE;
 }
 
 static enum exit_code migrate_show(const struct cli *cli, const struct vm_migrate *migrate)
@@ -131,7 +135,7 @@ static enum exit_code await(const struct cli *cli, struct session *session,
                             .subject = &migrate->subject,
                             .until = "was moved",
                             .hint = hint,
-                            .is_over = is_over,
+                            .look = look,
                             .argument = migrate,
                         });
     migrate->took_s = (clock_ms() - migrate->begun_ms + 500) / 1000;

@@ -128,29 +128,44 @@ static enum exit_code fetch(const struct cli *cli, struct session *session,
                : report_status(cli, "get the proof", STATUS_NO_MEMORY);
 }
 
-static bool is_launched(void *argument, const Tccp__VmStatus *vm)
+struct proof_question {
+    const struct cli *cli;
+    struct session *session;
+    const struct launch_record *record;
+    struct bytes *ret_proof;
+};
+
+static enum exit_code look(void *argument, const Tccp__VmStatus *vm, bool *ret_is_over)
 {
-    (void)argument;
-    return strcmp(vm->state, "launching") != 0;
+    const struct proof_question *question = argument;
+    enum exit_code exit_code;
+
+    if (strcmp(vm->state, "launching") == 0) {
+        return EXIT_DONE;
+    }
+    exit_code = fetch(question->cli, question->session, question->record, question->ret_proof);
+    *ret_is_over = exit_code == EXIT_DONE;
+    return session_refusal(question->session) == REFUSAL_NOT_READY ? EXIT_DONE : exit_code;
 }
 
 enum exit_code proof_ask(const struct cli *cli, struct session *session,
                          const struct launch_record *record, bool wait, struct bytes *ret_proof)
 {
+    struct proof_question question = {cli, session, record, ret_proof};
     struct vm_subject subject = {.vm = record->vm};
-    enum exit_code exit_code = EXIT_DONE;
 
-    (void)snprintf(subject.name, sizeof subject.name, "%s", record->name);
-    if (wait) {
-        exit_code = vm_wait(cli, session,
-                            &(struct vm_wait){
-                                .subject = &subject,
-                                .until = "runs",
-                                .hint = "`tccpctl vm proof get` goes on waiting with --wait",
-                                .is_over = is_launched,
-                            });
+    if (!wait) {
+        return fetch(cli, session, record, ret_proof);
     }
-    return exit_code == EXIT_DONE ? fetch(cli, session, record, ret_proof) : exit_code;
+    (void)snprintf(subject.name, sizeof subject.name, "%s", record->name);
+    return vm_wait(cli, session,
+                   &(struct vm_wait){
+                       .subject = &subject,
+                       .until = "runs",
+                       .hint = "`tccpctl vm proof get` goes on waiting with --wait",
+                       .look = look,
+                       .argument = &question,
+                   });
 }
 
 enum exit_code proof_accept(const struct cli *cli, const char *record_path,

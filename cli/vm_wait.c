@@ -78,8 +78,7 @@ static enum exit_code look(const struct cli *cli, struct session *session,
     if (has_ended(sight)) {
         return report(cli, EXIT_FAILED, "", "%s is %s%s", name, sight->state, sight->detail);
     }
-    *ret_is_over = wait->is_over(wait->argument, vm);
-    return EXIT_DONE;
+    return wait->look(wait->argument, vm, ret_is_over);
 }
 
 static uint64_t clock_ms(void)

@@ -395,7 +395,8 @@ void admin_vm_proof_get(struct admin_call *call)
         return;
     }
     if (vm_orders_proof(call->session->tcd->vm_orders, vm, &proof) != STATUS_OK) {
-        refusal = refusal_make(REFUSAL_NOT_READY, "the VM is %s: no launch was reported yet",
+        vm_orders_prove(call->session->tcd->vm_orders, vm);
+        refusal = refusal_make(REFUSAL_NOT_READY, "the VM is %s: its node has not proved it yet",
                                vm_state_name(vm->state));
         admin_refuse(call, &refusal);
         return;

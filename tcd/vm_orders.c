@@ -18,6 +18,7 @@ enum {
     RESUME_PATIENCE_MS = 5000, /* until a granted VM that does not run is given its key again */
     REPEAT_MS = 2000,          /* grants, stops: until the state says that they were carried out */
     PROPOSE_AGAIN_MS = 1000,
+    PROVE_AGAIN_MS = 5000,
     FENCE_MARGIN_MS = 10000, /* what the launcher takes from SIGSTOP to SIGKILL, and more */
 };
 
@@ -419,4 +420,18 @@ void vm_orders_tick(struct vm_orders *orders, uint64_t now_ms)
         look_at(orders, vm);
     }
     forget_deleted(orders);
+}
+
+void vm_orders_prove(struct vm_orders *orders, const struct vm *vm)
+{
+    const struct node *node = registry_node(tcd_registry(orders->tcd), vm->owner.node);
+    struct order_state *state = vm_orders_state(orders, &vm->id);
+
+    /* With the key comes what the proof is made of. */
+    orders->now_ms = time_boot_ms();
+    if (vm->state == VM_RUNNING && node && node->registration.id == vm->owner.registration &&
+        node_server_reaches(orders->tcd->node_server, node->registration.id) &&
+        vm_orders_is_due(orders, &state->sent_ms, PROVE_AGAIN_MS)) {
+        vm_orders_propose(orders, vm, node, &(struct command){.kind = COMMAND_KEY_REISSUED});
+    }
 }

@@ -45,8 +45,11 @@ void vm_orders_migration_report(struct vm_orders *orders, const struct node *nod
 void vm_orders_migration_ready(struct vm_orders *orders, const struct node *node,
                                struct view message);
 
-/* The customer's proof of the last launch; STATUS_NOT_READY while the node has not reported to this
- * leader. */
+/* Has the node prove once more that it runs the VM: it has moved since it was launched, or this
+ * leader was not there then. */
+void vm_orders_prove(struct vm_orders *orders, const struct vm *vm);
+/* The customer's proof of who runs the VM, for its present generation; STATUS_NOT_READY while that
+ * node has not reported to this leader. */
 WARN_UNUSED enum status vm_orders_proof(const struct vm_orders *orders, const struct vm *vm,
                                         struct bytes *ret_proof);
 

@@ -112,6 +112,10 @@ static enum status take_launched(struct vm_orders *orders, const struct node *no
     expectation.disk = request.manifest.disk.digest;
     expectation.kernel = request.manifest.kernel.digest;
     expectation.initrd = request.manifest.initrd.digest;
+    if (vm_orders_state(orders, ret_vm)->has_proof &&
+        digest_equal(&vm_orders_state(orders, ret_vm)->launched.order, &expectation.order)) {
+        return STATUS_OK; /* said again, on another connection */
+    }
     commit = calloc(1, sizeof *commit);
     if (!commit) {
         return STATUS_NO_MEMORY;
@@ -288,8 +292,8 @@ enum status vm_orders_proof(const struct vm_orders *orders, const struct vm *vm,
     struct signer signer = vm_orders_signer(tcd);
     OWN(bytes) struct bytes report = {0};
 
-    /* It speaks of the launch, wherever the VM has moved since. */
-    if (!state || !state->has_proof || state->report.fields.generation < vm->start_generation) {
+    /* It speaks of who runs the VM now. */
+    if (!state || !state->has_proof || state->report.fields.generation != vm->generation) {
         return STATUS_NOT_READY;
     }
     TRY(launch_report_make(&state->report, authority_scope(tcd->authority), &signer, &report));

@@ -274,7 +274,8 @@ static bool apply_report(struct model *model, const struct model_command *comman
 
     switch ((int)command->kind) {
     case COMMAND_LAUNCHED:
-        if (vm->state != VM_LAUNCHING || !from_owner(model, command, vm)) {
+        if ((vm->state != VM_LAUNCHING && vm->state != VM_RUNNING) ||
+            !from_owner(model, command, vm)) {
             return false;
         }
         vm->state = VM_RUNNING;

@@ -13,10 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum { FLOW_MAX = 256, BUFFER_SIZE = 65536, POLL_MS = 20, UNKNOWN = PROXY_MEMBER_MAX };
+enum { FIRST_PORT = 15000, PORT_COUNT = 15000 };
 
 struct flow {
     int outer, inner; /* -1: unused */
@@ -41,16 +43,22 @@ static struct sockaddr_in loopback(uint16_t port)
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
+/* Below the kernel's own: a port that is given up here for its member must not become the local
+ * end of somebody's connection meanwhile. */
 static int bound_socket(uint16_t *ret_port)
 {
-    struct sockaddr_in name = loopback(0);
-    socklen_t size = sizeof name;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    struct sockaddr_in name;
+    int tries = 0;
 
     ASSERT(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0);
-    ASSERT(bind(fd, (struct sockaddr *)&name, sizeof name) == 0);
-    ASSERT(getsockname(fd, (struct sockaddr *)&name, &size) == 0);
-    *ret_port = ntohs(name.sin_port);
+    do {
+        uint16_t random;
+
+        ASSERT(tries++ < 1000 && getrandom(&random, sizeof random, 0) == sizeof random);
+        *ret_port = (uint16_t)(FIRST_PORT + random % PORT_COUNT);
+        name = loopback(*ret_port);
+    } while (bind(fd, (struct sockaddr *)&name, sizeof name) != 0);
     return fd;
 }
 

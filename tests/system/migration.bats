@@ -92,8 +92,28 @@ has_registered() {
     echo "$output"
 }
 
+# The proof that the coordinator gives speaks of the node that runs the VM now.
+proved_where_it_is()
+{
+    customer vm proof get "$perimeter/image/web.launch" --wait --timeout 30s -o json |
+        jq -e --argjson vm "$(customer vm get web -o json)" \
+            '.pseudonym == $vm.pseudonym and .generation == $vm.generation'
+    perimeter_tool vm proof verify "$perimeter/image/web.proof" --perimeter "$(cat "$perimeter/id")"
+    vm_is web running
+}
+
 @test "the proof of its launch still verifies, wherever it runs" {
     perimeter_tool vm proof verify "$perimeter/image/web.proof" --perimeter "$(cat "$perimeter/id")"
+}
+
+@test "the node that it came to proves that it runs it, and again to a leader who was not there" {
+    local old
+
+    proved_where_it_is
+    old=$(leader)
+    perimeter_ctl cluster step-down
+    eventually 20 tc1 tc2 tc3 -- others_lead "$old"
+    proved_where_it_is
 }
 
 @test "it is not migrated to where it is, to a node that is cordoned, or to one without a lease" {

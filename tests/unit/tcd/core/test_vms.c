@@ -282,6 +282,31 @@ static void customers_act_on_their_own_vms_only(void **state)
     fixture_stop(&fixture);
 }
 
+/* A new leader has none of the launch: the node proves it again, wherever the VM has moved. */
+static void a_vm_that_runs_may_be_proved_again(void **state)
+{
+    struct fixture fixture;
+    struct command command;
+    uint64_t generation;
+    uint64_t leaves;
+
+    (void)state;
+    start(&fixture);
+    fixture_run(&fixture, 1, 0);
+    generation = fixture_vm(&fixture, 1)->generation;
+    leaves = registry_audit(fixture.registry)->size;
+    command = fixture_vm_command(&fixture, COMMAND_LAUNCHED, 1);
+    command.vm.proof = fixture_digest("another proof", 1);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
+    assert_int_equal(fixture_vm(&fixture, 1)->generation, generation);
+    assert_int_equal(fixture_vm(&fixture, 1)->state, VM_RUNNING);
+    assert_true(digest_equal(&fixture_vm(&fixture, 1)->proof, &command.vm.proof));
+    assert_int_equal(registry_audit(fixture.registry)->size, leaves + 1);
+    command = fixture_vm_command_at(&fixture, COMMAND_LAUNCHED, 1, 1);
+    assert_verdict(fixture_do(&fixture, &command), REFUSAL_REGISTRATION);
+    fixture_stop(&fixture);
+}
+
 static void reports_of_another_registration_are_refused(void **state)
 {
     static const enum command_kind kinds[] = {COMMAND_LAUNCHED,     COMMAND_GRANT_ISSUED,
@@ -519,6 +544,7 @@ int main(void)
         cmocka_unit_test(vms_have_a_limit),
         cmocka_unit_test(the_ticket_of_a_deleted_vm_is_worthless),
         cmocka_unit_test(customers_act_on_their_own_vms_only),
+        cmocka_unit_test(a_vm_that_runs_may_be_proved_again),
         cmocka_unit_test(reports_of_another_registration_are_refused),
         cmocka_unit_test(reports_without_a_lease_are_refused),
         cmocka_unit_test(grants_go_to_nodes_in_good_standing_once_a_generation),
