@@ -8,11 +8,11 @@
 #include "cli/vm.h"
 
 #include "lib/base/protobuf.h"
+#include "lib/net/timer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum outcome { OUTCOME_OPEN, OUTCOME_MOVED, OUTCOME_ABORTED, OUTCOME_OVERTAKEN };
 
@@ -28,14 +28,6 @@ struct vm_migrate {
     uint64_t begun_ms, took_s;
     const Tccp__Done *done; /* of the beginning */
 };
-
-static uint64_t clock_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* Until it is decided, and if it was moved, until it runs there. */
 static bool is_over(struct vm_migrate *migrate, const Tccp__VmStatus *vm)
@@ -138,7 +130,7 @@ static enum exit_code await(const struct cli *cli, struct session *session,
                             .look = look,
                             .argument = migrate,
                         });
-    migrate->took_s = (clock_ms() - migrate->begun_ms + 500) / 1000;
+    migrate->took_s = (time_boot_ms() - migrate->begun_ms + 500) / 1000;
     return exit_code == EXIT_DONE ? outcome_report(cli, migrate) : exit_code;
 }
 
@@ -153,7 +145,7 @@ static enum exit_code begin(const struct cli *cli, struct session *session,
     message.node = protobuf_string(node ? node : "");
     request.kind_case = TCCP__ADMIN_REQUEST__KIND_VM_MIGRATE;
     request.vm_migrate = &message;
-    migrate->begun_ms = clock_ms();
+    migrate->begun_ms = time_boot_ms();
     exit_code = vm_change(cli, session, "migrate the VM", &request, &message.vm, &migrate->subject,
                           ret_response);
     if (exit_code != EXIT_DONE) {

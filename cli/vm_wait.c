@@ -2,6 +2,7 @@
 #include "cli/vm.h"
 
 #include "lib/base/protobuf.h"
+#include "lib/net/timer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -81,14 +82,6 @@ static enum exit_code look(const struct cli *cli, struct session *session,
     return wait->look(wait->argument, vm, ret_is_over);
 }
 
-static uint64_t clock_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static uint64_t larger(uint64_t one, uint64_t other)
 {
     return one > other ? one : other;
@@ -106,7 +99,7 @@ static void rest(uint64_t passed_ms, uint64_t answer_ms)
 
 enum exit_code vm_wait(const struct cli *cli, struct session *session, const struct vm_wait *wait)
 {
-    const uint64_t begun_ms = clock_ms();
+    const uint64_t begun_ms = time_boot_ms();
     char message[DETAIL_SIZE + STATE_SIZE + 2 * sizeof wait->subject->name];
     struct sight sight = {.state = ""};
     bool is_over = false;
@@ -117,7 +110,7 @@ enum exit_code vm_wait(const struct cli *cli, struct session *session, const str
                    wait->subject->name);
     session_set_waiting(session, message, wait->hint);
     for (;;) {
-        const uint64_t asked_ms = clock_ms();
+        const uint64_t asked_ms = time_boot_ms();
         uint64_t now_ms;
 
         exit_code = look(cli, session, wait, &sight, &is_over);
@@ -126,7 +119,7 @@ enum exit_code vm_wait(const struct cli *cli, struct session *session, const str
         }
         (void)snprintf(message, sizeof message, "%s is still %s after %u s%s", wait->subject->name,
                        sight.state, cli->timeout_s, sight.detail);
-        now_ms = clock_ms();
+        now_ms = time_boot_ms();
         rest(now_ms - begun_ms, now_ms - asked_ms);
     }
     session_set_waiting(session, NULL, NULL);
