@@ -44,3 +44,12 @@ build_configure()
     (cd "$folder" && "$top/configure" -q CC="$(build_compiler)" CFLAGS="$flags" "$@") || return
     printf '%s\n' "$wanted" >"$folder/.configured"
 }
+
+# Whether sudo lets this user become root; asks for a password only on a terminal.
+may_become_root()
+{
+    local ask=(-n)
+
+    [ ! -t 0 ] || ask=()
+    [ "$(id -u)" != 0 ] && command -v sudo >/dev/null && sudo "${ask[@]}" -- true 2>/dev/null
+}
