@@ -304,6 +304,10 @@ session_is_empty() {
 
     qemu=$(seize b4 n1)
     process_signal n1 -KILL
+    # Stopped before it became QEMU, and before it asked to end with its launcher: it sees that as soon as it runs.
+    if [[ $(readlink "/proc/$qemu/exe") == */tccp-launcher ]]; then
+        kill -CONT "$qemu"
+    fi
     eventually 5 -- refute pid_alive "$qemu"
     node_comes_back n1
     eventually 10 n1 tc1 tc2 tc3 -- is_lost b4
