@@ -231,7 +231,7 @@ const struct command commands[] = {
      "writes DIR/NAME.launch and DIR/NAME.proof.",
      vm_launch_options, vm_launch},
     {"vm", "proof", "get|verify FILE...", 2, ARGUMENT_COUNT_MAX,
-     "get the proof of a launch, or verify proofs offline",
+     "get the proof of the node where a VM runs, or verify offline",
      "FILE is the NAME.launch or NAME.proof that `vm launch` wrote. `verify` asks nobody, and "
      "ends\n"
      "with 3 where anything does not hold.",

@@ -140,7 +140,7 @@ children() {
     local qemu
 
     qemu=$(children qemu-system-x86)
-    dd if=/dev/zero of="$perimeter/n1/state/filler" bs=64K status=none 2>/dev/null || true
+    refute dd if=/dev/zero of="$perimeter/n1/state/filler" bs=64K status=none 2>/dev/null
     vm_customer launch "$perimeter/image" full "$perimeter/image" >"$perimeter/full.id"
     eventually 20 tc1 n1 -- vm_shows full lost
     vm_customer state full
@@ -215,7 +215,7 @@ secret_scan() {
 }
 
 @test "an agent that has no room to remember what it saw does not register, and says why" {
-    dd if=/dev/zero of="$perimeter/n2/state/filler" bs=4K status=none 2>/dev/null || true
+    refute dd if=/dev/zero of="$perimeter/n2/state/filler" bs=4K status=none 2>/dev/null
     perimeter_start n2
     eventually 20 tc1 n2 -- perimeter_logged n2 "perimeter-memory.*No space left on device"
     refute perimeter_logged n2 " registered "
