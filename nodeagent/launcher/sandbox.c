@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -113,6 +114,18 @@ static const char *enter_root(const struct sandbox *sandbox)
     return NULL;
 }
 
+const char *sandbox_end_with_launcher(int fd)
+{
+    struct pollfd other_end = {.fd = fd};
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
+        return "parent death signal";
+    }
+    /* A dying process closes its descriptors before it sends that signal: one that died too early
+     * for the signal has closed its end by now. */
+    return poll(&other_end, 1, 0) != 0 ? "launcher is gone" : NULL;
+}
+
 const char *sandbox_drop_privileges(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count)
 {
     for (int capability = 0; capability <= CAPABILITY_MAX; capability++) {
@@ -142,33 +155,26 @@ static const char *set_limits(void)
                : NULL;
 }
 
-/* Puts every descriptor under its number, closes all others. `ready` becomes QEMU_FD_END. */
-static const char *arrange_descriptors(const struct qemu_descriptors *descriptors, int output,
-                                       int ready)
+/* Puts every descriptor under its number, closes all others. */
+static const char *arrange_descriptors(const struct qemu_descriptors *descriptors, int output)
 {
-    int parked[QEMU_FD_END + 1];
+    int parked[QEMU_FD_END];
 
-    for (int i = 0; i <= QEMU_FD_END; i++) {
-        int fd = i == QEMU_FD_END ? ready
-                 : i == 0         ? open("/dev/null", O_RDONLY)
-                 : i <= 2         ? output
-                                  : descriptors->inherited[i];
+    for (int i = 0; i < QEMU_FD_END; i++) {
+        int fd = i == 0 ? open("/dev/null", O_RDONLY) : i <= 2 ? output : descriptors->inherited[i];
 
         parked[i] = fd < 0 ? -1 : fcntl(fd, F_DUPFD, SAFE_FD_MIN);
         if (fd >= 0 && parked[i] < 0) {
             return "descriptors";
         }
     }
-    for (int i = 0; i <= QEMU_FD_END; i++) {
+    for (int i = 0; i < QEMU_FD_END; i++) {
         (void)close(i);
         if (parked[i] >= 0 && dup2(parked[i], i) != i) {
             return "descriptors";
         }
     }
-    if (syscall(SYS_close_range, QEMU_FD_END + 1, ~0U, 0) != 0) {
-        return "close_range";
-    }
-    return fcntl(QEMU_FD_END, F_SETFD, FD_CLOEXEC) != 0 ? "descriptors" : NULL;
+    return syscall(SYS_close_range, QEMU_FD_END, ~0U, 0) != 0 ? "close_range" : NULL;
 }
 
 static const char *confine(const struct sandbox *sandbox)
@@ -191,28 +197,22 @@ static const char *confine(const struct sandbox *sandbox)
 }
 
 _Noreturn static void child_run(const struct sandbox *sandbox, const struct qemu_command *command,
-                                const struct qemu_descriptors *descriptors, int output, int ready)
+                                const struct qemu_descriptors *descriptors, int output)
 {
     static char *const environment[] = {NULL};
     const char *failed;
     sigset_t none;
-    char byte;
 
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)umask(077);
-    if (!(failed = arrange_descriptors(descriptors, output, ready)) && !(failed = set_limits()) &&
+    if (!(failed = arrange_descriptors(descriptors, output)) && !(failed = set_limits()) &&
         !(failed = confine(sandbox))) {
         if (setsid() < 0 && errno != EPERM) {
             failed = "setsid";
         } else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
             failed = "no_new_privs";
-        } else if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
-            failed = "parent death signal";
-        } else if (read(QEMU_FD_END, &byte, 1) != 1) {
-            /* The launcher died before the signal was set. */
-            failed = "launcher is gone";
-        } else {
+        } else if (!(failed = sandbox_end_with_launcher(STDERR_FILENO))) {
             (void)execve(command->arguments[0], command->arguments, environment);
             failed = "exec of QEMU";
         }
@@ -227,32 +227,18 @@ enum status sandbox_start(const struct sandbox *sandbox, const struct qemu_comma
 {
     const unsigned long namespaces =
         CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID;
-    int output[2], ready[2], pidfd = -1;
+    int output[2], pidfd = -1;
     long pid;
 
     if (pipe2(output, O_CLOEXEC | O_NONBLOCK) != 0) {
         return STATUS_IO;
     }
-    if (pipe2(ready, O_CLOEXEC) != 0) {
-        (void)close(output[0]);
-        (void)close(output[1]);
-        return STATUS_IO;
-    }
     /* fork() with namespaces and a pidfd. The launcher has one thread. */
     pid = syscall(SYS_clone, namespaces | CLONE_PIDFD | SIGCHLD, 0, &pidfd, 0, 0);
     if (pid == 0) {
-        (void)close(ready[1]);
-        child_run(sandbox, command, descriptors, output[1], ready[0]);
+        child_run(sandbox, command, descriptors, output[1]);
     }
     (void)close(output[1]);
-    (void)close(ready[0]);
-    if (pid > 0) {
-        /* A child that has ended already makes this fail; its end is seen elsewhere. */
-        ssize_t ignored = write(ready[1], "", 1);
-
-        (void)ignored;
-    }
-    (void)close(ready[1]);
     if (pid < 0) {
         (void)close(output[0]);
         return STATUS_IO;

@@ -36,6 +36,13 @@ WARN_UNUSED enum status sandbox_start(const struct sandbox *sandbox,
                                       const struct qemu_descriptors *descriptors,
                                       struct qemu_process *ret_process);
 
+/*
+ * For a child of the launcher, before it becomes QEMU or the agent: from here on it ends with the
+ * launcher, also if the launcher has ended already. Of what `fd` is joined to, only the launcher
+ * holds the other end. Returns the name of the step that failed, NULL on success.
+ */
+const char *sandbox_end_with_launcher(int fd);
+
 /* What the agent gets: its own user, no capability; used in its child by the supervisor. Returns
  * the name of the step that failed, NULL on success. */
 const char *sandbox_drop_privileges(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count);

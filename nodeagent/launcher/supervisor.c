@@ -43,11 +43,10 @@ static const char *arrange_descriptors(int end)
     return NULL;
 }
 
-_Noreturn static void child_run(const struct agent_settings *settings, int end, int ready)
+_Noreturn static void child_run(const struct agent_settings *settings, int end)
 {
     char variable[32];
     sigset_t none;
-    char byte;
     const char *failed = NULL;
 
     (void)sigemptyset(&none);
@@ -65,14 +64,8 @@ _Noreturn static void child_run(const struct agent_settings *settings, int end, 
     if (!failed && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         failed = "no_new_privs";
     }
-    if (!failed && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
-        failed = "parent death signal";
-    }
-    /* The launcher might have died before the signal was set. */
-    if (!failed && read(ready, &byte, 1) != 1) {
-        failed = "launcher is gone";
-    }
-    if (!failed && !(failed = arrange_descriptors(end))) {
+    if (!failed && !(failed = sandbox_end_with_launcher(end)) &&
+        !(failed = arrange_descriptors(end))) {
         (void)execv(settings->arguments[0], settings->arguments);
         failed = "exec of the agent";
     }
@@ -82,30 +75,17 @@ _Noreturn static void child_run(const struct agent_settings *settings, int end, 
 
 enum status agent_start(struct agent *agent, uint64_t now_ms)
 {
-    int ends[2], ready[2], pidfd = -1;
+    int ends[2], pidfd = -1;
     long pid;
 
     ASSERT(agent->pidfd < 0 && agent->channel < 0);
     TRY(channel_pair(ends));
-    if (pipe2(ready, O_CLOEXEC) != 0) {
-        (void)close(ends[0]);
-        (void)close(ends[1]);
-        return STATUS_IO;
-    }
     pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &pidfd, 0, 0);
     if (pid == 0) {
-        (void)close(ready[1]);
         (void)close(ends[0]);
-        child_run(agent->settings, ends[1], ready[0]);
+        child_run(agent->settings, ends[1]);
     }
     (void)close(ends[1]);
-    (void)close(ready[0]);
-    if (pid > 0) {
-        ssize_t ignored = write(ready[1], "", 1);
-
-        (void)ignored;
-    }
-    (void)close(ready[1]);
     if (pid < 0) {
         (void)close(ends[0]);
         return STATUS_IO;

@@ -4,6 +4,7 @@ UNIT_VM = \
 	tests/unit/nodeagent/launcher/test_fence \
 	tests/unit/nodeagent/launcher/test_grants \
 	tests/unit/nodeagent/launcher/test_message \
+	tests/unit/nodeagent/launcher/test_sandbox \
 	tests/unit/nodeagent/launcher/test_trust \
 	tests/property/test_fence_property \
 	tests/unit/nodeagent/test_migration_steps \
@@ -24,6 +25,8 @@ tests_unit_nodeagent_launcher_test_grants_SOURCES = %D%/launcher/test_grants.c
 tests_unit_nodeagent_launcher_test_grants_LDADD = $(LINK_LAUNCHER) $(LINK_TEST)
 tests_unit_nodeagent_launcher_test_message_SOURCES = %D%/launcher/test_message.c
 tests_unit_nodeagent_launcher_test_message_LDADD = $(LINK_LAUNCHER) $(LINK_TEST)
+tests_unit_nodeagent_launcher_test_sandbox_SOURCES = %D%/launcher/test_sandbox.c
+tests_unit_nodeagent_launcher_test_sandbox_LDADD = $(LINK_LAUNCHER) $(LINK_TEST)
 tests_property_test_fence_property_SOURCES = tests/property/test_fence_property.c
 tests_property_test_fence_property_LDADD = $(LINK_LAUNCHER) $(LINK_TEST)
 
