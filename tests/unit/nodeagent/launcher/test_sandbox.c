@@ -4,6 +4,7 @@
 #include "nodeagent/launcher/sandbox.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -27,7 +28,8 @@ static bool has_not_become_another(pid_t pid)
 _Noreturn static void launcher_run(int report)
 {
     struct sandbox sandbox = {.uid = UID, .gid = UID};
-    struct qemu_command command = {.arguments = {"/usr/bin/sleep", "1000", NULL}, .count = 2};
+    char program[] = "/usr/bin/sleep", seconds[] = "1000";
+    struct qemu_command command = {.arguments = {program, seconds}, .count = 2};
     struct qemu_descriptors descriptors;
     struct qemu_process process;
 
