@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Texts of refusals. */
+struct event_subject {
+    char text[FINDING_SUBJECT_SIZE];
+};
+struct step_digests {
+    char text[FINDING_VALUE_SIZE];
+};
+
 const char *event_role_name(enum event_role role)
 {
     static const char *const names[EVENT_ROLE_COUNT] = {
@@ -189,22 +197,43 @@ static size_t step_next(const struct event_sequence *sequence, size_t from, uint
     return from;
 }
 
+/* "event 12, PCR 4, EFI_BOOT_SERVICES_APPLICATION" */
+static struct event_subject subject_of(const struct event *event)
+{
+    struct event_subject subject;
+
+    (void)snprintf(subject.text, sizeof subject.text, "event %u, PCR %u, %s", event->number,
+                   event->pcr, event_type_name(event->type));
+    return subject;
+}
+
+/* The digests of a step, for people; NULL: there is none. */
+static struct step_digests digests_of(const struct event_step *step)
+{
+    size_t count = step ? step->digest_count : 0;
+    struct hex_digest first = hex_digest(count ? &step->digests[0] : NULL);
+    struct step_digests digests;
+
+    if (count > 1) {
+        (void)snprintf(digests.text, sizeof digests.text, "%s or %zu others", first.text,
+                       count - 1);
+    } else {
+        (void)snprintf(digests.text, sizeof digests.text, "%s", first.text);
+    }
+    return digests;
+}
+
 static enum status unexpected(const struct event *event, const struct event_step *expected,
                               struct refusal *refusal)
 {
-    char seen[HEX_SIZE(SHA256_SIZE)];
+    struct event_subject subject = subject_of(event);
+    struct step_digests wanted = digests_of(expected);
+    struct hex_digest seen = hex_digest(&event->digest);
 
-    hex_encode(digest_view(&event->digest), seen);
-    if (!expected) {
-        return refuse(refusal, REFUSAL_EVENT_UNEXPECTED,
-                      "PCR %u, event %u (%s): digest %s, but no further event was expected",
-                      event->pcr, event->number, event_type_name(event->type), seen);
-    }
-    return refuse(refusal, REFUSAL_EVENT_UNEXPECTED,
-                  "PCR %u, event %u (%s): digest %s, expected was %s with %s", event->pcr,
-                  event->number, event_type_name(event->type), seen, expected->name,
-                  expected->digest_count ? hex_short(digest_view(&expected->digests[0])).text
-                                         : "no digest at all");
+    return refuse_about(refusal, REFUSAL_EVENT_UNEXPECTED,
+                        (struct finding_texts){subject.text, wanted.text, seen.text},
+                        "%s: digest %s, expected was %s", subject.text, seen.text,
+                        expected ? expected->name : "no further event");
 }
 
 /* Moves the PCR's cursor past the step that is this event. */
@@ -234,9 +263,13 @@ static enum status remainder_check(const struct event_sequence *sequence, const 
         const struct event_step *step = &sequence->steps[i];
 
         if (i >= cursors[step->pcr] && !step->optional) {
-            return refuse(refusal, REFUSAL_EVENT_MISSING, "PCR %u: %s (%s)", step->pcr, step->name,
-                          step->digest_count ? hex_short(digest_view(&step->digests[0])).text
-                                             : "no digest allowed");
+            struct step_digests wanted = digests_of(step);
+            struct event_subject subject;
+
+            (void)snprintf(subject.text, sizeof subject.text, "PCR %u, %s", step->pcr, step->name);
+            return refuse_about(refusal, REFUSAL_EVENT_MISSING,
+                                (struct finding_texts){subject.text, wanted.text, "nothing"},
+                                "%s (%s)", subject.text, wanted.text);
         }
     }
     return STATUS_OK;

@@ -19,6 +19,7 @@ enum {
     IMA_TEMPLATE_SIZE_MAX = 16384, /* bytes of template data: a path and a signature */
     IMA_PATH_SIZE_MAX = 8192,
     IMA_SIGNATURE_SIZE_MAX = 4096,
+    IMA_FILE_DIGEST_SIZE_MAX = 64, /* SHA-512 */
 };
 
 /* Views point into the log. */

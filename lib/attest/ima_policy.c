@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RSA_BITS_MIN = 2048, PATH_SHOWN_MAX = 100 };
+enum { RSA_BITS_MIN = 2048, PATH_SHOWN_MAX = 160 };
 
 struct ima_signer {
     EVP_PKEY *key;
@@ -154,7 +154,9 @@ static struct shown path_shown(struct view path)
 static enum status file_check(const struct ima_policy *policy, uint64_t number,
                               const struct ima_entry *entry, struct refusal *refusal)
 {
-    unsigned long long n = number;
+    struct shown path = path_shown(entry->path);
+    char seen[HEX_SIZE(IMA_FILE_DIGEST_SIZE_MAX)];
+    struct hex_digest expected;
     enum file_verdict verdict = FILE_UNKNOWN;
     struct digest digest, known;
 
@@ -165,15 +167,26 @@ static enum status file_check(const struct ima_policy *policy, uint64_t number,
     if (verdict == FILE_ALLOWED || signature_holds(policy, entry)) {
         return STATUS_OK;
     }
-    if (verdict == FILE_CHANGED) {
-        char seen[HEX_SIZE(SHA256_SIZE)];
+    hex_encode(entry->file_digest, seen);
+    expected = hex_digest(verdict == FILE_CHANGED ? &known : NULL);
+    return refuse_about(refusal, REFUSAL_FILE_NOT_ALLOWED,
+                        (struct finding_texts){path.text, expected.text, seen},
+                        "%s (entry %llu) is %s, known is %s", path.text, (unsigned long long)number,
+                        seen, expected.text);
+}
 
-        hex_encode(entry->file_digest, seen);
-        return refuse(refusal, REFUSAL_FILE_NOT_ALLOWED, "%s (entry %llu) is %s, known is %s",
-                      path_shown(entry->path).text, n, seen, hex_short(digest_view(&known)).text);
+static enum status violation_check(const struct ima_policy *policy, uint64_t number,
+                                   const struct ima_entry *entry, struct refusal *refusal)
+{
+    struct shown path;
+
+    if (is_excepted(policy, entry->path)) {
+        return STATUS_OK;
     }
-    return refuse(refusal, REFUSAL_FILE_NOT_ALLOWED, "%s (entry %llu) is %s, no such file is known",
-                  path_shown(entry->path).text, n, hex_short(entry->file_digest).text);
+    path = path_shown(entry->path);
+    return refuse_about(refusal, REFUSAL_IMA_VIOLATION,
+                        (struct finding_texts){path.text, "no violation", "a violation"},
+                        "%s (entry %llu)", path.text, (unsigned long long)number);
 }
 
 enum status ima_policy_check(const struct ima_policy *policy, uint64_t number,
@@ -183,10 +196,7 @@ enum status ima_policy_check(const struct ima_policy *policy, uint64_t number,
         return STATUS_OK; /* boot_aggregate: ima_replay sees to that. */
     }
     if (entry->violation) {
-        return is_excepted(policy, entry->path)
-                   ? STATUS_OK
-                   : refuse(refusal, REFUSAL_IMA_VIOLATION, "%s (entry %llu)",
-                            path_shown(entry->path).text, (unsigned long long)number);
+        return violation_check(policy, number, entry, refusal);
     }
     return file_check(policy, number, entry, refusal);
 }

@@ -2,6 +2,8 @@
 
 #include "lib/base/text.h"
 
+#include <stdio.h>
+
 enum { PCR_SECURE_BOOT = 7, BOOT_AGGREGATE_PCRS = 0x3ff };
 
 uint32_t reference_mask(const struct reference *reference)
@@ -16,6 +18,18 @@ bool reference_needs_event_log(const struct reference *reference)
     return reference->events || reference->secure_boot;
 }
 
+static enum status not_explained(unsigned pcr, const struct digest *replayed,
+                                 const struct digest *quoted, struct refusal *refusal)
+{
+    struct hex_digest by_log = hex_digest(replayed), by_quote = hex_digest(quoted);
+    char subject[16];
+
+    (void)snprintf(subject, sizeof subject, "PCR %u", pcr);
+    return refuse_about(
+        refusal, REFUSAL_QUOTE_DIGEST, (struct finding_texts){subject, by_quote.text, by_log.text},
+        "the event log gives %s as %s, the quote has %s", subject, by_log.text, by_quote.text);
+}
+
 enum status event_log_appraise(struct view log, const struct pcr_bank *quoted,
                                const struct reference *reference, struct refusal *refusal)
 {
@@ -26,10 +40,7 @@ enum status event_log_appraise(struct view log, const struct pcr_bank *quoted,
     explained = (replayed.mask | reference_mask(reference)) & ~(1u << PCR_IMA) & quoted->mask;
     for (unsigned pcr = 0; pcr < PCR_COUNT; pcr++) {
         if ((explained >> pcr & 1) && !digest_equal(&replayed.values[pcr], &quoted->values[pcr])) {
-            return refuse(refusal, REFUSAL_QUOTE_DIGEST,
-                          "the event log gives PCR %u as %s, the quote has %s", pcr,
-                          hex_short(digest_view(&replayed.values[pcr])).text,
-                          hex_short(digest_view(&quoted->values[pcr])).text);
+            return not_explained(pcr, &replayed.values[pcr], &quoted->values[pcr], refusal);
         }
     }
     /* Before the sequence: "Secure Boot is off" says more than "another digest". */

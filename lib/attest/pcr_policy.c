@@ -2,6 +2,7 @@
 
 #include "lib/base/text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 void pcr_policy_free(struct pcr_policy *policy)
@@ -57,6 +58,25 @@ static bool value_is_allowed(const struct pcr_policy *policy, unsigned pcr,
     return false;
 }
 
+static enum status not_allowed(const struct pcr_policy *policy, unsigned pcr,
+                               const struct digest *value, struct refusal *refusal)
+{
+    size_t count = policy->allowed[pcr].count;
+    struct hex_digest seen = hex_digest(value);
+    struct hex_digest first = hex_digest(count ? &policy->allowed[pcr].values[0] : NULL);
+    char subject[16], expected[FINDING_VALUE_SIZE];
+
+    (void)snprintf(subject, sizeof subject, "PCR %u", pcr);
+    if (count > 1) {
+        (void)snprintf(expected, sizeof expected, "%s or %zu others", first.text, count - 1);
+    } else {
+        (void)snprintf(expected, sizeof expected, "%s", first.text);
+    }
+    return refuse_about(
+        refusal, REFUSAL_PCR_NOT_ALLOWED, (struct finding_texts){subject, expected, seen.text},
+        "%s is %s, which is none of the %zu allowed values", subject, seen.text, count);
+}
+
 enum status pcr_policy_check(const struct pcr_policy *policy, const struct pcr_bank *bank,
                              struct refusal *refusal)
 {
@@ -68,12 +88,7 @@ enum status pcr_policy_check(const struct pcr_policy *policy, const struct pcr_b
     ASSERT((bank->mask & mask) == mask);
     for (unsigned pcr = 0; pcr < PCR_COUNT; pcr++) {
         if ((policy->listed >> pcr & 1) && !value_is_allowed(policy, pcr, &bank->values[pcr])) {
-            char seen[HEX_SIZE(SHA256_SIZE)];
-
-            hex_encode(digest_view(&bank->values[pcr]), seen);
-            return refuse(refusal, REFUSAL_PCR_NOT_ALLOWED,
-                          "PCR %u is %s, which is none of the %zu allowed values", pcr, seen,
-                          policy->allowed[pcr].count);
+            return not_allowed(policy, pcr, &bank->values[pcr], refusal);
         }
     }
     return STATUS_OK;

@@ -61,6 +61,7 @@ static enum status dbx_apply(const struct walk *walk, struct view content, struc
         .required = walk->learned ? NULL : &walk->policy->dbx_required,
     };
     size_t missing = 0, count = walk->learned ? 0 : walk->policy->dbx_required.count;
+    const struct digest *first_missing = NULL;
     enum status status;
 
     dbx.found = calloc(count + 1, sizeof *dbx.found);
@@ -69,17 +70,24 @@ static enum status dbx_apply(const struct walk *walk, struct view content, struc
     }
     status = efi_signature_lists_walk(content, dbx_visit, &dbx);
     for (size_t i = 0; i < count; i++) {
-        missing += !dbx.found[i];
+        if (!dbx.found[i] && missing++ == 0) {
+            first_missing = &walk->policy->dbx_required.digests[i];
+        }
     }
     free(dbx.found);
     TRY(dbx.status);
     if (status != STATUS_OK) {
         return refuse(refusal, REFUSAL_SECURE_BOOT, "dbx is malformed");
     }
-    return missing == 0 ? STATUS_OK
-                        : refuse(refusal, REFUSAL_SECURE_BOOT,
-                                 "dbx lacks %zu of the %zu required hashes of revoked images",
-                                 missing, count);
+    if (missing > 0) {
+        struct hex_digest wanted = hex_digest(first_missing);
+
+        return refuse_about(
+            refusal, REFUSAL_SECURE_BOOT, (struct finding_texts){"dbx", wanted.text, "nothing"},
+            "dbx lacks %zu of the %zu required hashes of revoked images, such as %s", missing,
+            count, wanted.text);
+    }
+    return STATUS_OK;
 }
 
 static enum status pin_apply(const struct walk *walk, enum secure_boot_pin pin,
@@ -87,16 +95,22 @@ static enum status pin_apply(const struct walk *walk, enum secure_boot_pin pin,
 {
     static const char *const names[SECURE_BOOT_PIN_COUNT] = {"PK", "KEK", "db",
                                                              "what an image was verified with"};
+    struct hex_digest wanted, seen;
+    const struct digest_set *allowed;
 
     if (walk->learned) {
         return digest_set_add(&walk->learned->pins[pin], &event->digest);
     }
-    return digest_set_has(&walk->policy->pins[pin], &event->digest)
-               ? STATUS_OK
-               : refuse(refusal, REFUSAL_SECURE_BOOT,
+    allowed = &walk->policy->pins[pin];
+    if (digest_set_has(allowed, &event->digest)) {
+        return STATUS_OK;
+    }
+    wanted = hex_digest(allowed->count ? &allowed->digests[0] : NULL);
+    seen = hex_digest(&event->digest);
+    return refuse_about(refusal, REFUSAL_SECURE_BOOT,
+                        (struct finding_texts){names[pin], wanted.text, seen.text},
                         "event %u: %s is %s, which is none of the %zu that are allowed",
-                        event->number, names[pin], hex_short(digest_view(&event->digest)).text,
-                        walk->policy->pins[pin].count);
+                        event->number, names[pin], seen.text, allowed->count);
 }
 
 static enum status variable_apply(struct walk *walk, const struct event *event,
@@ -119,9 +133,12 @@ static enum status variable_apply(struct walk *walk, const struct event *event,
     }
     switch (expected) {
     case VARIABLE_SECURE_BOOT:
-        return view_equal(variable.content, VIEW_OF_ARRAY(on))
-                   ? STATUS_OK
-                   : refuse(refusal, REFUSAL_SECURE_BOOT, "Secure Boot is off");
+        if (!view_equal(variable.content, VIEW_OF_ARRAY(on))) {
+            return refuse_about(refusal, REFUSAL_SECURE_BOOT,
+                                (struct finding_texts){"SecureBoot", "on", "off"},
+                                "Secure Boot is off");
+        }
+        return STATUS_OK;
     case VARIABLE_PK:
         return pin_apply(walk, SECURE_BOOT_PK, event, refusal);
     case VARIABLE_KEK:
@@ -174,15 +191,20 @@ static enum status walk_log(struct walk *walk, struct view view, struct refusal 
         return status;
     }
     if (walk->variable_count < VARIABLE_COUNT) {
-        return refuse(refusal, REFUSAL_SECURE_BOOT, "the variable %s was not measured",
-                      variable_names[walk->variable_count]);
+        return refuse_about(refusal, REFUSAL_SECURE_BOOT,
+                            (struct finding_texts){variable_names[walk->variable_count],
+                                                   "an event of PCR 7", "nothing"},
+                            "the variable %s was not measured",
+                            variable_names[walk->variable_count]);
     }
     if (!walk->separated) {
         return refuse(refusal, REFUSAL_SECURE_BOOT, "the separator is missing");
     }
     if (walk->authority_count == 0) {
-        return refuse(refusal, REFUSAL_SECURE_BOOT,
-                      "no image was verified: the kernel was started past Secure Boot");
+        return refuse_about(refusal, REFUSAL_SECURE_BOOT,
+                            (struct finding_texts){"what an image was verified with",
+                                                   "an event of PCR 7", "nothing"},
+                            "no image was verified: the kernel was started past Secure Boot");
     }
     return STATUS_OK;
 }

@@ -69,3 +69,20 @@ enum status refuse(struct refusal *ret_refusal, enum refusal_code code, const ch
     }
     return STATUS_REFUSED;
 }
+
+enum status refuse_about(struct refusal *ret_refusal, enum refusal_code code,
+                         struct finding_texts finding, const char *format, ...)
+{
+    struct finding *found = ret_refusal ? &ret_refusal->finding : NULL;
+    va_list arguments;
+
+    if (found) {
+        va_start(arguments, format);
+        *ret_refusal = make(code, format, arguments);
+        va_end(arguments);
+        (void)snprintf(found->subject, sizeof found->subject, "%s", finding.subject);
+        (void)snprintf(found->expected, sizeof found->expected, "%s", finding.expected);
+        (void)snprintf(found->seen, sizeof found->seen, "%s", finding.seen);
+    }
+    return STATUS_REFUSED;
+}

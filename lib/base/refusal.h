@@ -148,12 +148,21 @@ enum refusal_code {
         REFUSAL_CODE_COUNT
 };
 
-enum { REFUSAL_DETAIL_SIZE = 256 };
+enum { REFUSAL_DETAIL_SIZE = 256, FINDING_SUBJECT_SIZE = 168, FINDING_VALUE_SIZE = 96 };
+
+/* What a check of evidence took offence at, for machines and for whoever has to mend it; all three
+ * are empty where a refusal is about no single thing. Printable. */
+struct finding {
+    char subject[FINDING_SUBJECT_SIZE]; /* a file's path, "event 12, PCR 4, ...", "PCR 7", "dbx" */
+    char expected[FINDING_VALUE_SIZE];  /* mostly a digest in hex; "nothing" */
+    char seen[FINDING_VALUE_SIZE];
+};
 
 struct refusal {
     enum refusal_code code;
     char detail[REFUSAL_DETAIL_SIZE]; /* What exactly was seen and expected; may be empty. No
                                          secrets. */
+    struct finding finding;
 };
 
 const char *refusal_name(enum refusal_code code);
@@ -169,7 +178,15 @@ enum refusal_code refusal_of_name(const char *name);
 WARN_UNUSED PRINTF_LIKE(3, 4) enum status
     refuse(struct refusal *ret_refusal, enum refusal_code code, const char *format, ...);
 
-/* The same as a value, where nothing is to be returned. */
+/* The same, with the finding; longer texts are cut. */
+struct finding_texts {
+    const char *subject, *expected, *seen;
+};
+WARN_UNUSED PRINTF_LIKE(4, 5) enum status
+    refuse_about(struct refusal *ret_refusal, enum refusal_code code, struct finding_texts finding,
+                 const char *format, ...);
+
+/* refuse() as a value, where nothing is to be returned. */
 PRINTF_LIKE(2, 3) struct refusal refusal_make(enum refusal_code code, const char *format, ...);
 
 #endif

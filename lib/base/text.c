@@ -183,3 +183,13 @@ struct hex_short hex_short(struct view view)
     hex_encode(view, ret.text);
     return ret;
 }
+
+struct hex_digest hex_digest(const struct digest *digest)
+{
+    struct hex_digest hex = {"nothing"};
+
+    if (digest) {
+        hex_encode(digest_view(digest), hex.text);
+    }
+    return hex;
+}

@@ -3,7 +3,7 @@
 #ifndef TCCP_BASE_TEXT_H
 #define TCCP_BASE_TEXT_H
 
-#include "lib/base/bytes.h"
+#include "lib/base/sha256.h"
 
 /* Characters, with the terminating NUL, that `size` bytes need. */
 #define HEX_SIZE(size) (2 * (size) + 1)
@@ -35,5 +35,11 @@ struct hex_short {
     char text[HEX_SIZE(8)];
 };
 struct hex_short hex_short(struct view view);
+
+/* A whole digest, where it may have to be copied; "nothing" for NULL. */
+struct hex_digest {
+    char text[HEX_SIZE(SHA256_SIZE)];
+};
+struct hex_digest hex_digest(const struct digest *digest);
 
 #endif

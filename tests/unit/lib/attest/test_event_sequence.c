@@ -1,5 +1,7 @@
 #include "lib/attest/event_sequence.h"
 
+#include "lib/base/text.h"
+
 #include "tests/unit/lib/attest/evidence_files.h"
 #include "tests/unit/lib/attest/log_writer.h"
 
@@ -58,7 +60,10 @@ static void unknown_event_is_refused_and_named(void **state)
     log_write(&writer, &extra, &initrd);
     assert_refused(event_sequence_check(&sequence, written(&writer), &refusal), refusal,
                    REFUSAL_EVENT_UNEXPECTED);
-    assert_non_null(strstr(refusal.detail, "PCR 9, event 2"));
+    assert_non_null(strstr(refusal.detail, "event 2, PCR 9"));
+    assert_non_null(strstr(refusal.finding.subject, "event 2, PCR 9"));
+    assert_string_equal(refusal.finding.seen, hex_digest(&extra).text);
+    assert_string_equal(refusal.finding.expected, hex_digest(&options).text);
     assert_non_null(strstr(refusal.detail, "ee000000"));
     assert_non_null(strstr(refusal.detail, "load options"));
 }

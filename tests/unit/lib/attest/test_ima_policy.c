@@ -1,5 +1,7 @@
 #include "lib/attest/ima_policy.h"
 
+#include "lib/base/text.h"
+
 #include "lib/attest/ima_signature.h"
 
 #include "tests/unit/lib/attest/evidence_files.h"
@@ -158,7 +160,9 @@ static void changed_or_unknown_file_is_refused_and_named(void **state)
     assert_non_null(strstr(refusal.detail, "known is f100"));
     assert_refused(check(&policy, "/bin/y", &file, NULL, false, &refusal), refusal,
                    REFUSAL_FILE_NOT_ALLOWED);
-    assert_non_null(strstr(refusal.detail, "no such file"));
+    assert_string_equal(refusal.finding.subject, "/bin/y");
+    assert_string_equal(refusal.finding.expected, "nothing");
+    assert_string_equal(refusal.finding.seen, hex_digest(&file).text);
 }
 
 static void violation_is_refused_unless_its_path_is_excepted(void **state)
