@@ -83,6 +83,7 @@ struct scenario {
     struct evidence_view evidence;
     struct appraisal_inputs inputs;
     struct pcr_policy policy;
+    struct reference_set set;
     struct tpm_public ak;
     struct attestation_key *key;
     struct boot_state previous;
@@ -135,18 +136,15 @@ static struct ima_policy *files_read(const char *name)
 /* What is expected of the boot, learned from its log. */
 static void boot_learn(struct scenario *scenario)
 {
-    static struct event_sequence events;
-    static struct secure_boot_policy secure_boot;
+    struct reference_set *set = &scenario->set;
     struct refusal refusal = {0};
 
-    if (events.step_count == 0 &&
-        (event_sequence_learn(scenario->evidence.event_log, 0x437f, &events, &refusal) !=
-             STATUS_OK ||
-         secure_boot_learn(scenario->evidence.event_log, &secure_boot, &refusal) != STATUS_OK)) {
+    if (event_sequence_learn(scenario->evidence.event_log, 0x437f, &set->events, &refusal) !=
+            STATUS_OK ||
+        secure_boot_learn(scenario->evidence.event_log, &set->secure_boot, &refusal) != STATUS_OK) {
         die(refusal_name(refusal.code), refusal.detail);
     }
-    scenario->inputs.reference.events = &events;
-    scenario->inputs.reference.secure_boot = &secure_boot;
+    set->has_events = set->has_secure_boot = true;
 }
 
 static void scenario_read(const char *name, const char *kind, const char *ima_log,
@@ -171,7 +169,8 @@ static void scenario_read(const char *name, const char *kind, const char *ima_lo
     scenario->inputs.qualifying = keep(file_read(name, path));
     if (ima_log) {
         scenario->evidence.ima_log = keep(file_read("common", ima_log));
-        scenario->inputs.reference.files = files;
+        scenario->set.files = *files;
+        scenario->set.has_files = true;
     }
     if (has_boot_log) {
         scenario->evidence.event_log = keep(file_read("common", "eventlog.bin"));
@@ -182,7 +181,7 @@ static void scenario_read(const char *name, const char *kind, const char *ima_lo
             memcpy(values[used] + size, bank.values[pcr].bytes, SHA256_SIZE);
             size += SHA256_SIZE;
             /* With logs the values of their PCRs follow from what is expected of the logs. */
-            if (!(reference_mask(&scenario->inputs.reference) >> pcr & 1) &&
+            if (!(reference_set_mask(&scenario->set) >> pcr & 1) &&
                 pcr_policy_allow(&scenario->policy, pcr, &bank.values[pcr]) != STATUS_OK) {
                 die("policy", name);
             }
@@ -193,6 +192,9 @@ static void scenario_read(const char *name, const char *kind, const char *ima_lo
         die("attestation key", kind);
     }
     scenario->inputs.policy = &scenario->policy;
+    if (reference_set_mask(&scenario->set) != 0) {
+        scenario->inputs.references.enforced = (struct reference_list){1, {&scenario->set}};
+    }
     scenario->inputs.ak_trust = AK_TRUST_BY_NAME;
     scenario->inputs.expected_ak = &scenario->ak.name;
     if (attestation_key_new(&scenario->ak, &scenario->key, NULL) != STATUS_OK) {
@@ -456,7 +458,7 @@ int main(int argc, char **argv)
     if (appraisal_run(&ima10k.evidence, &ima10k.inputs, &appraisal, &refusal) != STATUS_OK) {
         die(refusal_name(refusal.code), refusal.detail);
     }
-    inc10.previous.ima = appraisal.boot.ima;
+    inc10.previous = appraisal.boot;
     quote_continue(&inc10);
 
     floor_signature_of(&rsa, &rsa_floor);

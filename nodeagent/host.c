@@ -106,12 +106,10 @@ static enum status task_do(struct job *job)
     }
     TRY(host_evidence_collect(
         host->tpm, &host->identity,
-        &(struct host_evidence_request){
-            .qualifying = task->qualifying,
-            .pcr_mask = task->pcr_mask,
-            .event_log_path = task->needs_event_log ? host->config.event_log_path : NULL,
-            .ima_log_path = task->needs_ima_log ? host->config.ima_log_path : NULL,
-            .ima_entries_known = task->ima_entries_known},
+        &(struct host_evidence_request){.qualifying = task->qualifying,
+                                        .demand = task->demand,
+                                        .event_log_path = host->config.event_log_path,
+                                        .ima_log_path = host->config.ima_log_path},
         &job->report.evidence));
     job->report.activated = TAKE(activated);
     return STATUS_OK;

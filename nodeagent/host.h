@@ -26,9 +26,7 @@ struct host_task {
     struct view credential_blob, credential_secret;
     /* The quote, and the logs that go with it. */
     struct digest qualifying;
-    uint32_t pcr_mask;
-    bool needs_event_log, needs_ima_log;
-    uint64_t ima_entries_known;
+    struct evidence_demand demand;
 };
 
 struct host_report {

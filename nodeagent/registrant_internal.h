@@ -38,9 +38,6 @@ struct own_registration {
     uint64_t renewed_ms; /* the challenge that the last acceptance answered */
     char name[MANIFEST_NAME_LENGTH_MAX + 1];
     uint64_t renewal;
-    /* What the policy asks for, at renewals too. */
-    uint32_t pcr_mask;
-    bool needs_event_log, needs_ima_log;
 };
 
 struct registrant {

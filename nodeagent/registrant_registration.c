@@ -107,17 +107,12 @@ void registrant_registration_challenge(struct registrant *registrant, struct vie
     bundle = attester_bundle(registrant->attester);
     own->scope = bundle_scope(bundle);
     own->lease_max_ms = (uint64_t)bundle->manifest->lease_s * 1000;
-    own->pcr_mask = task.pcr_mask;
-    own->needs_event_log = task.needs_event_log;
-    own->needs_ima_log = task.needs_ima_log;
     registrant->state = REGISTRANT_ATTESTING;
     registrant_attest(registrant,
                       &(struct host_task){.credential_blob = task.credential_blob,
                                           .credential_secret = task.credential_secret,
                                           .qualifying = task.qualifying,
-                                          .pcr_mask = task.pcr_mask,
-                                          .needs_event_log = task.needs_event_log,
-                                          .needs_ima_log = task.needs_ima_log},
+                                          .demand = task.demand},
                       attested);
 }
 

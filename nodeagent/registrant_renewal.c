@@ -44,21 +44,16 @@ void registrant_renewal_challenge(struct registrant *registrant, struct view pay
                                       .trusted_key = trusted_key_public(&own->key),
                                       .channel = registrant->channel};
     struct refusal refusal = {0};
-    uint64_t ima_entries_known;
+    struct evidence_demand demand;
 
-    if (renewal_read_challenge(payload, own->id, binding.nonce, &ima_entries_known, &refusal) !=
-        STATUS_OK) {
+    if (renewal_read_challenge(payload, own->id, binding.nonce, &demand, &refusal) != STATUS_OK) {
         registrant_refused(registrant, &refusal, true);
         return;
     }
     registrant->state = REGISTRANT_RENEWING;
-    registrant_attest(registrant,
-                      &(struct host_task){.qualifying = renewal_quote_input(&binding),
-                                          .pcr_mask = own->pcr_mask,
-                                          .needs_event_log = own->needs_event_log,
-                                          .needs_ima_log = own->needs_ima_log,
-                                          .ima_entries_known = ima_entries_known},
-                      quoted);
+    registrant_attest(
+        registrant,
+        &(struct host_task){.qualifying = renewal_quote_input(&binding), .demand = demand}, quoted);
 }
 
 void registrant_renewal_accepted(struct registrant *registrant, struct view payload)

@@ -5,6 +5,7 @@ PROTO_SCHEMAS = \
 	proto/member.proto \
 	proto/node.proto \
 	proto/perimeter.proto \
+	proto/policy.proto \
 	proto/vm.proto
 EXTRA_DIST += $(PROTO_SCHEMAS)
 

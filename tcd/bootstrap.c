@@ -58,17 +58,17 @@ static void work(void *argument)
         authority = founding->authority;
     }
     if (founding->status == STATUS_OK) {
-        founding->status = host_evidence_collect(
-            tcd->tpm, &tcd->identity,
-            &(struct host_evidence_request){
-                .qualifying = endorsement_request_qualifying(
-                    &founding->scope, authority_tc_sign_public(authority),
-                    authority_tc_kem_point(authority), founding->member),
-                .pcr_mask = pcr_policy_mask(policy),
-                .event_log_path = policy->needs_event_log ? tcd->config.event_log_path : NULL,
-                .ima_log_path = policy->needs_ima_log ? tcd->config.ima_log_path : NULL,
-            },
-            &founding->evidence);
+        founding->status =
+            host_evidence_collect(tcd->tpm, &tcd->identity,
+                                  &(struct host_evidence_request){
+                                      .qualifying = endorsement_request_qualifying(
+                                          &founding->scope, authority_tc_sign_public(authority),
+                                          authority_tc_kem_point(authority), founding->member),
+                                      .demand = appraisal_demand(policy, NULL),
+                                      .event_log_path = tcd->config.event_log_path,
+                                      .ima_log_path = tcd->config.ima_log_path,
+                                  },
+                                  &founding->evidence);
     }
 }
 

@@ -10,6 +10,7 @@
 #ifndef TCCP_TCD_IN_FORCE_H
 #define TCCP_TCD_IN_FORCE_H
 
+#include "lib/attest/appraisal.h"
 #include "lib/perimeter/bundle.h"
 
 struct in_force {
@@ -36,6 +37,13 @@ WARN_UNUSED enum status in_force_new(const struct in_force_documents *documents,
 WARN_UNUSED enum status in_force_of_bundle(struct view bundle, const struct digest *perimeter_id,
                                            uint64_t now_s, struct in_force **ret_in_force,
                                            struct refusal *ret_refusal);
+/*
+ * The reference sets that the policy names, of which those that have ended are left out.
+ * STATUS_NOT_READY while one of them is not there. Borrowed from what is in force.
+ */
+WARN_UNUSED enum status in_force_references(const struct in_force *in_force,
+                                            const struct manifest_policy *policy, uint64_t now_s,
+                                            struct references *ret_references);
 struct in_force *in_force_hold(struct in_force *in_force);
 void in_force_release(struct in_force *in_force); /* NULL is ignored */
 DEFINE_OWN_POINTER(in_force, in_force_release)

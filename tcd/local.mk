@@ -24,6 +24,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/chores.c %D%/chores.h \
 	%D%/config.c %D%/config.h \
 	%D%/credentials.c %D%/credentials.h \
+	%D%/boot_record.c %D%/boot_record.h \
 	%D%/in_force.c %D%/in_force.h \
 	%D%/joining.c %D%/joining.h \
 	%D%/leases.c %D%/leases.h \

@@ -3,6 +3,7 @@
 #include "lib/crypto/entropy.h"
 #include "lib/net/timer.h"
 #include "lib/protocol/sealing.h"
+#include "tcd/boot_record.h"
 #include "tcd/node_session.h"
 #include "tcd/proposals.h"
 
@@ -72,6 +73,13 @@ static void done_hello(struct node_session *session)
         refuse_or_fail(session, "hello");
         return;
     }
+    status = in_force_references(session->in_force, verifier_policy(session->verifier),
+                                 time_wall_s(), &session->references);
+    if (status != STATUS_OK) {
+        fail(session, "reference sets", status);
+        return;
+    }
+    verifier_use_references(session->verifier, &session->references);
     session->has_job = true;
     status =
         quoter_request(session->server->tcd->quoter, &scope, &bundle->manifest->member_policy->pcrs,
@@ -209,15 +217,6 @@ static void committed(void *argument, enum status status, const struct outcome *
     }
 }
 
-static struct boot_counters boot_counters_of(const struct boot_state *boot)
-{
-    return (struct boot_counters){
-        .reset_count = boot->reset_count,
-        .restart_count = boot->restart_count,
-        .clock_ms = boot->clock_ms,
-    };
-}
-
 /* What the verdict rests on: if any of it moves before the commit, the commit refuses it. */
 static struct rests rests_of(const struct node_session *session)
 {
@@ -244,10 +243,9 @@ static struct command node_registered(const struct node_session *session)
     command.node_registered.tk_sign = facts->trusted_key.sign;
     command.node_registered.tk_kem = facts->trusted_key.kem;
     memcpy(command.node_registered.nonce.bytes, facts->nonce, NONCE_SIZE);
-    command.node_registered.boot = boot_counters_of(boot);
+    command.node_registered.boot = counters_of_boot(boot);
     command.node_registered.firmware_version = boot->firmware;
-    command.node_registered.ima.count = boot->ima.count;
-    command.node_registered.ima.aggregate = boot->ima.aggregate;
+    command.node_registered.progress = progress_of_boot(boot);
     command.node_registered.evidence = sha256(bytes_view(&session->input));
     return command;
 }
@@ -264,7 +262,7 @@ static struct command member_joined(const struct node_session *session)
     command.member_joined.ak_name = facts->ak_name;
     command.member_joined.key = key_pair_digest(&scope, facts->trusted_key);
     memcpy(command.member_joined.nonce.bytes, facts->nonce, NONCE_SIZE);
-    command.member_joined.boot = boot_counters_of(&facts->appraisal.boot);
+    command.member_joined.boot = counters_of_boot(&facts->appraisal.boot);
     return command;
 }
 

@@ -3,6 +3,7 @@
 #include "lib/crypto/entropy.h"
 #include "lib/net/timer.h"
 #include "lib/protocol/node_message.h"
+#include "tcd/boot_record.h"
 #include "tcd/node_session.h"
 #include "tcd/proposals.h"
 #include "tcd/vm_orders.h"
@@ -43,6 +44,7 @@ void node_renewal_live(struct node_session *session, uint64_t registration_id)
     bytes_free(&session->input);
     in_force_release(session->in_force);
     session->in_force = NULL;
+    session->is_whole = false;
 }
 
 /* Only the key that was registered may go on with the registration. */
@@ -105,20 +107,54 @@ static struct renewal_binding binding_of(const struct node_session *session, str
     return binding;
 }
 
+/* The node's policy as it is in force now: what it is asked for is what it is appraised by. */
+static enum status use_policy(struct node_session *session, const struct node *node)
+{
+    struct in_force *in_force = machine_in_force(session->server->tcd->machine);
+    const struct manifest_node *entry =
+        manifest_node_by_name(in_force->bundle->manifest, node->name.text);
+
+    if (!entry) {
+        return STATUS_NOT_FOUND; /* node_server_applied() ends it. */
+    }
+    in_force_release(session->in_force);
+    session->in_force = in_force_hold(in_force);
+    session->policy = entry->policy;
+    return in_force_references(in_force, entry->policy, time_wall_s(), &session->references);
+}
+
+/* After a change of policy everything is appraised again; else only what is new. */
+static struct evidence_demand demand_of(struct node_session *session)
+{
+    const struct registration *registered = &session->registered;
+    struct digest references = reference_list_digest(&session->references.enforced);
+    struct evidence_demand demand = appraisal_demand(&session->policy->pcrs, &session->references);
+
+    session->is_whole |= !digest_equal(&registered->policy, &session->policy->digest) ||
+                         !digest_equal(&registered->progress.references, &references);
+    if (!session->is_whole) {
+        demand.event_log = false;
+        demand.ima_entries_known = registered->progress.ima_count;
+    }
+    return demand;
+}
+
 void node_renewal_challenge(struct node_session *session)
 {
     const struct node *node =
         registry_node_by_registration(tcd_registry(session->server->tcd), session->registration_id);
+    struct evidence_demand demand;
     struct renewal_binding binding;
     OWN(bytes) struct bytes message = {0};
 
-    if (!node || !node->registration.live) {
-        return; /* node_server_applied() ends it. */
+    if (!node || !node->registration.live || use_policy(session, node) != STATUS_OK) {
+        return; /* node_server_applied() ends it, or it is asked again when the policy is there. */
     }
     session->registered = node->registration;
+    demand = demand_of(session);
     entropy_fill(session->nonce, sizeof session->nonce);
-    binding = binding_of(session, registry_scope(tcd_registry(session->server->tcd)));
-    if (renewal_challenge(&binding, session->registered.ima.count, &message) != STATUS_OK) {
+    binding = binding_of(session, bundle_scope(session->in_force->bundle));
+    if (renewal_challenge(&binding, &demand, &message) != STATUS_OK) {
         return;
     }
     session->state = NODE_SESSION_RENEWING;
@@ -130,16 +166,18 @@ static void work_renewal(void *argument)
     struct node_session *session = argument;
     const struct registration *registered = &session->registered;
     struct renewal_binding binding = binding_of(session, bundle_scope(session->in_force->bundle));
-    struct boot_state previous = {
-        .reset_count = registered->boot.reset_count,
-        .restart_count = registered->boot.restart_count,
-        .clock_ms = registered->boot.clock_ms,
-        .firmware = registered->firmware_version,
-        .ima = {.count = registered->ima.count, .aggregate = registered->ima.aggregate},
+    struct boot_state previous = boot_of_registration(registered);
+
+    const struct renewal_appraiser appraiser = {
+        .policy = &session->policy->pcrs,
+        .references = session->references,
+        .is_whole = session->is_whole,
+        .ak_name = &registered->ak_name,
+        .previous = &previous,
+        .now_s = time_wall_s(),
     };
 
-    session->job_status = renewal_appraise(&binding, bytes_view(&session->input), session->policy,
-                                           &registered->ak_name, &previous, time_wall_s(),
+    session->job_status = renewal_appraise(&binding, bytes_view(&session->input), &appraiser,
                                            &session->appraisal, &session->refusal);
 }
 
@@ -212,14 +250,17 @@ static void done_renewal(struct node_session *session)
         .registration = session->registration_id,
         .number = session->registered.renewal + 1,
         .policy = session->policy->digest,
-        .boot = {.reset_count = boot->reset_count,
-                 .restart_count = boot->restart_count,
-                 .clock_ms = boot->clock_ms},
-        .ima = {.count = boot->ima.count, .aggregate = boot->ima.aggregate},
+        .boot = counters_of_boot(boot),
+        .progress = progress_of_boot(boot),
     };
 
     if (session->job_status == STATUS_REFUSED) {
         quarantine(session);
+        return;
+    }
+    if (session->job_status == STATUS_CONFLICT && !session->is_whole) {
+        session->is_whole = true;
+        node_renewal_challenge(session);
         return;
     }
     session->has_job = true; /* First: a flush may answer at once. */
@@ -240,18 +281,12 @@ void node_renewal_evidence(struct node_session *session, struct view payload)
     struct tcd *tcd = session->server->tcd;
     const struct node *node =
         registry_node_by_registration(tcd_registry(tcd), session->registration_id);
-    struct in_force *in_force = machine_in_force(tcd->machine);
-    const struct manifest_node *entry =
-        node ? manifest_node_by_name(in_force->bundle->manifest, node->name.text) : NULL;
 
-    if (!entry || !node->registration.live || bytes_copy(payload, &session->input) != STATUS_OK) {
+    if (!node || !node->registration.live || bytes_copy(payload, &session->input) != STATUS_OK) {
         session->refusal = refusal_make(REFUSAL_REGISTRATION, "the registration has ended");
         node_session_refuse(session, &session->refusal);
         return;
     }
-    in_force_release(session->in_force);
-    session->in_force = in_force_hold(in_force);
-    session->policy = entry->policy;
     node_session_work(session, work_renewal, done_renewal);
 }
 

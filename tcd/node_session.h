@@ -48,7 +48,9 @@ struct node_session {
     struct bytes input; /* the frame's payload */
     enum status job_status;
     struct refusal refusal;
-    const struct manifest_policy *policy; /* of in_force */
+    const struct manifest_policy *policy; /* of in_force, as the references that it names */
+    struct references references;
+    bool is_whole; /* a renewal that was asked for whole evidence */
     struct appraisal appraisal;
 };
 

@@ -14,8 +14,7 @@ struct request {
 
 struct batch {
     struct scope scope;
-    uint32_t pcr_mask;
-    bool needs_event_log, needs_ima_log;
+    struct evidence_demand demand;
     size_t count, capacity;
     struct request *requests;
 };
@@ -60,15 +59,14 @@ static void work(void *argument)
     const struct quoter_config *config = &quoter->config;
     const struct batch *batch = &quoter->running;
 
-    quoter->status = host_evidence_collect(
-        config->tpm, config->identity,
-        &(struct host_evidence_request){
-            .qualifying = quoter->qualifying,
-            .pcr_mask = batch->pcr_mask,
-            .event_log_path = batch->needs_event_log ? config->event_log_path : NULL,
-            .ima_log_path = batch->needs_ima_log ? config->ima_log_path : NULL,
-        },
-        &quoter->evidence);
+    quoter->status = host_evidence_collect(config->tpm, config->identity,
+                                           &(struct host_evidence_request){
+                                               .qualifying = quoter->qualifying,
+                                               .demand = batch->demand,
+                                               .event_log_path = config->event_log_path,
+                                               .ima_log_path = config->ima_log_path,
+                                           },
+                                           &quoter->evidence);
 }
 
 static void start(struct quoter *quoter);
@@ -162,9 +160,9 @@ static void start(struct quoter *quoter)
 static bool batch_fits(const struct batch *batch, const struct scope *scope,
                        const struct pcr_policy *policy)
 {
-    return batch->count == 0 ||
-           (digest_equal(&batch->scope.perimeter_id, &scope->perimeter_id) &&
-            batch->scope.epoch == scope->epoch && batch->pcr_mask == pcr_policy_mask(policy));
+    return batch->count == 0 || (digest_equal(&batch->scope.perimeter_id, &scope->perimeter_id) &&
+                                 batch->scope.epoch == scope->epoch &&
+                                 batch->demand.pcr_mask == pcr_policy_mask(policy));
 }
 
 enum status quoter_request(struct quoter *quoter, const struct scope *scope,
@@ -188,9 +186,7 @@ enum status quoter_request(struct quoter *quoter, const struct scope *scope,
         batch->capacity = capacity;
     }
     batch->scope = *scope;
-    batch->pcr_mask = pcr_policy_mask(policy);
-    batch->needs_event_log = policy->needs_event_log;
-    batch->needs_ima_log = policy->needs_ima_log;
+    batch->demand = appraisal_demand(policy, NULL);
     batch->requests[batch->count++] =
         (struct request){.leaf = *leaf, .done = done_callback, .argument = argument};
     if (!quoter->is_running) {

@@ -6,9 +6,21 @@
 
 #include <string.h>
 
-uint32_t appraisal_mask(const struct pcr_policy *policy, const struct reference *reference)
+struct evidence_demand appraisal_demand(const struct pcr_policy *policy,
+                                        const struct references *references)
 {
-    return pcr_policy_mask(policy) | reference_mask(reference);
+    static const struct references none;
+    const struct reference_list *enforced = &(references ? references : &none)->enforced;
+    const struct reference_list *staged = &(references ? references : &none)->staged;
+
+    return (struct evidence_demand){
+        .pcr_mask =
+            pcr_policy_mask(policy) | reference_list_mask(enforced) | reference_list_mask(staged),
+        .event_log = policy->needs_event_log || reference_list_judged_pcrs(enforced) ||
+                     reference_list_judged_pcrs(staged),
+        .ima_log = policy->needs_ima_log || reference_list_needs_ima_log(enforced) ||
+                   reference_list_needs_ima_log(staged),
+    };
 }
 
 /* A public area out of the evidence, and the name that it must have if one is expected. */
@@ -65,31 +77,11 @@ static enum status boot_check(const struct tpm_quote_info *info, const struct bo
     return STATUS_OK;
 }
 
-/* From the quote on: what it says, and whether the policy allows that. */
-static enum status quote_appraise(const struct evidence_view *evidence,
-                                  const struct appraisal_inputs *inputs,
-                                  const struct attestation_key *ak, struct appraisal *appraisal,
-                                  struct refusal *refusal)
+/* Check 10: the values are those that were quoted. */
+static enum status values_check(const struct evidence_view *evidence, uint32_t mask,
+                                struct appraisal *appraisal, struct refusal *refusal)
 {
-    const struct pcr_policy *policy = inputs->policy;
-    uint32_t mask = appraisal_mask(policy, &inputs->reference);
-    struct tpm_quote_info info;
     struct digest digest;
-
-    if (mask == 0 || (policy->listed == 0 && !inputs->reference.events)) {
-        return refuse(refusal, REFUSAL_POLICY_MISSING, "the policy lists no PCR");
-    }
-    TRY(quote_check_by(ak, evidence->quote, evidence->signature, inputs->qualifying, mask, &info,
-                       refusal));
-    if (inputs->previous) {
-        TRY(boot_check(&info, inputs->previous, refusal));
-        appraisal->boot.ima = inputs->previous->ima;
-    }
-    appraisal->boot.reset_count = info.reset_count;
-    appraisal->boot.restart_count = info.restart_count;
-    appraisal->boot.clock_ms = info.clock_ms;
-    appraisal->boot.firmware = info.firmware;
-    memcpy(appraisal->pcr_digest.bytes, info.pcr_digest.bytes, SHA256_SIZE);
 
     if (pcr_bank_of_view(evidence->pcr_values, mask, &appraisal->pcrs) != STATUS_OK) {
         return refuse(refusal, REFUSAL_QUOTE_DIGEST, "%zu bytes of PCR values for mask 0x%06x",
@@ -101,12 +93,128 @@ static enum status quote_appraise(const struct evidence_view *evidence,
                       hex_short(digest_view(&digest)).text,
                       hex_short(digest_view(&appraisal->pcr_digest)).text);
     }
-    if (policy->needs_event_log || reference_needs_event_log(&inputs->reference)) {
-        TRY(event_log_appraise(evidence->event_log, &appraisal->pcrs, &inputs->reference, refusal));
+    return STATUS_OK;
+}
+
+/* Notes what the staged sets say, and that is all. */
+static void staged_note(struct refusal *note, enum status status, const struct refusal *refusal)
+{
+    if (status == STATUS_REFUSED && note->code == REFUSAL_NONE) {
+        *note = *refusal;
     }
-    if (policy->needs_ima_log || inputs->reference.files) {
-        TRY(ima_log_appraise(evidence->ima_log, &appraisal->pcrs, inputs->reference.files,
-                             &appraisal->boot.ima, refusal));
+}
+
+/* Checks 8 to 12, for a boot that was not appraised before. */
+static enum status boot_appraise(const struct evidence_view *evidence,
+                                 const struct appraisal_inputs *inputs,
+                                 const struct evidence_demand *demand, struct appraisal *appraisal,
+                                 struct refusal *refusal)
+{
+    const struct reference_set *accepted_by = NULL;
+
+    if (demand->event_log) {
+        uint32_t judged = reference_list_judged_pcrs(&inputs->references.enforced) |
+                          reference_list_judged_pcrs(&inputs->references.staged);
+
+        TRY(event_log_appraise(evidence->event_log, &appraisal->pcrs, judged, refusal));
+    }
+    for (size_t i = 0; i < inputs->references.staged.count; i++) {
+        const struct reference_list one = {1, {inputs->references.staged.sets[i]}};
+        struct refusal objection;
+
+        staged_note(&inputs->references.staged_refusals[i],
+                    reference_list_check_boot(&one, appraisal->boot.firmware, evidence->event_log,
+                                              &appraisal->pcrs, NULL, &objection),
+                    &objection);
+    }
+    TRY(reference_list_check_boot(&inputs->references.enforced, appraisal->boot.firmware,
+                                  evidence->event_log, &appraisal->pcrs, &accepted_by, refusal));
+    if (accepted_by) {
+        appraisal->accepted_by = accepted_by->digest;
+    }
+    return STATUS_OK;
+}
+
+/* Checks 13 to 17. */
+static enum status files_appraise(const struct evidence_view *evidence,
+                                  const struct appraisal_inputs *inputs,
+                                  struct appraisal *appraisal, struct refusal *refusal)
+{
+    struct file_judge judges[1 + REFERENCE_LIST_COUNT_MAX] = {0};
+    size_t count = 1;
+
+    /* A set that does not judge files accepts them all, and so does a list with one. */
+    if (reference_list_judges_files(&inputs->references.enforced)) {
+        judges[0].references = inputs->references.enforced;
+    }
+    for (size_t i = 0; i < inputs->references.staged.count; i++) {
+        if (inputs->references.staged.sets[i]->has_files) {
+            judges[count++].references =
+                (struct reference_list){1, {inputs->references.staged.sets[i]}};
+        }
+    }
+    TRY(ima_log_appraise(evidence->ima_log, &appraisal->pcrs, judges, count, &appraisal->boot.ima,
+                         refusal));
+    count = 1;
+    for (size_t i = 0; i < inputs->references.staged.count; i++) {
+        if (inputs->references.staged.sets[i]->has_files) {
+            staged_note(&inputs->references.staged_refusals[i], judges[count].status,
+                        &judges[count].refusal);
+            count++;
+        }
+    }
+    if (judges[0].status != STATUS_OK && refusal) {
+        *refusal = judges[0].refusal;
+    }
+    return judges[0].status;
+}
+
+/* Whether the evidence goes on from an appraisal that still stands. */
+static bool continues(const struct appraisal_inputs *inputs, const struct boot_state *boot)
+{
+    const struct boot_state *previous = inputs->previous;
+
+    return digest_equal(&previous->boot_pcrs, &boot->boot_pcrs) &&
+           digest_equal(&previous->references, &boot->references);
+}
+
+/* From the quote on: what it says, and whether the policy allows that. */
+static enum status quote_appraise(const struct evidence_view *evidence,
+                                  const struct appraisal_inputs *inputs,
+                                  const struct attestation_key *ak, struct appraisal *appraisal,
+                                  struct refusal *refusal)
+{
+    const struct pcr_policy *policy = inputs->policy;
+    struct evidence_demand demand = appraisal_demand(policy, &inputs->references);
+    bool is_whole = !inputs->previous || inputs->is_whole;
+    struct boot_state *boot = &appraisal->boot;
+    struct tpm_quote_info info;
+
+    if (demand.pcr_mask == 0 || (policy->listed == 0 && inputs->references.enforced.count == 0)) {
+        return refuse(refusal, REFUSAL_POLICY_MISSING, "the policy lists no PCR");
+    }
+    TRY(quote_check_by(ak, evidence->quote, evidence->signature, inputs->qualifying,
+                       demand.pcr_mask, &info, refusal));
+    if (inputs->previous) {
+        TRY(boot_check(&info, inputs->previous, refusal));
+    }
+    boot->reset_count = info.reset_count;
+    boot->restart_count = info.restart_count;
+    boot->clock_ms = info.clock_ms;
+    boot->firmware = info.firmware;
+    memcpy(appraisal->pcr_digest.bytes, info.pcr_digest.bytes, SHA256_SIZE);
+    TRY(values_check(evidence, demand.pcr_mask, appraisal, refusal));
+    boot->boot_pcrs = pcr_bank_digest(&appraisal->pcrs, demand.pcr_mask & ~(1u << PCR_IMA));
+    boot->references = reference_list_digest(&inputs->references.enforced);
+    if (is_whole) {
+        TRY(boot_appraise(evidence, inputs, &demand, appraisal, refusal));
+    } else if (!continues(inputs, boot)) {
+        return STATUS_CONFLICT;
+    } else {
+        boot->ima = inputs->previous->ima;
+    }
+    if (demand.ima_log) {
+        TRY(files_appraise(evidence, inputs, appraisal, refusal));
     }
     return policy->listed ? pcr_policy_check(policy, &appraisal->pcrs, refusal) : STATUS_OK;
 }

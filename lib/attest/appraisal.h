@@ -31,6 +31,11 @@ struct boot_state {
     uint64_t clock_ms; /* of the TPM, at the quote */
     uint64_t firmware; /* firmwareVersion of the TPM */
     struct ima_state ima;
+    /* All quoted PCRs but IMA's: what the event log explained, and whatever else is judged by
+     * value.
+     */
+    struct digest boot_pcrs;
+    struct digest references; /* reference_list_digest() of the sets that it was appraised by */
 };
 
 /* How the AK is known to lie in the right TPM. */
@@ -43,10 +48,18 @@ enum ak_trust {
     AK_TRUST_BY_NAME,
 };
 
+/* The reference sets that a policy names. */
+struct references {
+    struct reference_list enforced; /* one has to accept; none: only the policy has to */
+    struct reference_list staged;   /* appraised besides, and only reported */
+    /* A place for each that is staged: its refusal, or REFUSAL_NONE. May be NULL where none is. */
+    struct refusal *staged_refusals;
+};
+
 struct appraisal_inputs {
     const struct pcr_policy *policy;
-    struct reference reference; /* all NULL: values of PCRs are all that is asked */
-    struct view qualifying;     /* the extraData that the quote must carry; not empty */
+    struct references references;
+    struct view qualifying; /* the extraData that the quote must carry; not empty */
     enum ak_trust ak_trust;
     /* With AK_TRUST_BY_EK: CAs of TPM manufacturers, DER. */
     const struct view *cas;
@@ -60,18 +73,30 @@ struct appraisal_inputs {
     /* The state that the last accepted appraisal of this registration left; NULL at a registration.
      */
     const struct boot_state *previous;
+    /* With `previous`: the logs come from their beginning again, as they must after a change of
+     * policy. Else only what is new in the IMA log, and no event log. */
+    bool is_whole;
     uint64_t now_s; /* seconds since 1970 */
 };
 
-/* The PCRs that a quote must cover, exactly. */
-uint32_t appraisal_mask(const struct pcr_policy *policy, const struct reference *reference);
+/* What a host is asked for. */
+struct evidence_demand {
+    uint32_t pcr_mask; /* the PCRs that the quote must cover, exactly */
+    bool event_log, ima_log;
+    uint64_t ima_entries_known; /* entries of the IMA log that may be left out */
+};
+/* Of a first appraisal: the whole logs. references may be NULL: there are none. */
+struct evidence_demand appraisal_demand(const struct pcr_policy *policy,
+                                        const struct references *references);
 
 struct appraisal {
     struct tpm_name ek_name; /* empty with AK_TRUST_BY_NAME */
     struct tpm_name ak_name;
     struct boot_state boot;
-    struct digest pcr_digest; /* quoted */
-    struct pcr_bank pcrs;     /* quoted values */
+    struct digest pcr_digest;  /* quoted */
+    struct pcr_bank pcrs;      /* quoted values */
+    struct digest accepted_by; /* the reference set that accepted the boot; zero where none had to,
+                                  or where it was accepted before */
 };
 
 /*
@@ -80,13 +105,15 @@ struct appraisal {
  *
  *  2. EK: certificate and template (ek_certificate.h), expected name: EK_NOT_IN_MANIFEST
  *  3. AK: attributes (attestation_key.h), expected name: AK_NAME
- *  5.-7. quote (quote.h) over exactly appraisal_mask()
+ *  5.-7. quote (quote.h) over exactly the PCRs of appraisal_demand()
  *  8. same boot as `previous`: RESET, CLOCK
  *  10. the values hash to the quote's pcrDigest (QUOTE_DIGEST)
- *  9.-17. the logs, where policy or reference need them (log_appraisal.h)
+ *  9.-17. the logs, where policy or references need them (log_appraisal.h, reference_list.h)
  *  then the values of the policy: PCR_NOT_ALLOWED
  *
- * A log that the policy does not need is not read. STATUS_CRYPTO and STATUS_NO_MEMORY are our own
+ * A log that nobody needs is not read. STATUS_CONFLICT: the evidence continues an earlier appraisal
+ * that it cannot rest on, since PCRs of the boot have another value or other reference sets judged
+ * it: ask for whole evidence. STATUS_CRYPTO and STATUS_NO_MEMORY are our own
  * trouble and say nothing about the evidence.
  */
 WARN_UNUSED enum status appraisal_run(const struct evidence_view *evidence,

@@ -21,6 +21,33 @@ static inline struct evidence_view evidence_view_of_message(const Tccp__Evidence
     };
 }
 
+/* STATUS_MALFORMED unless it asks for a quote. */
+WARN_UNUSED static inline enum status evidence_demand_of_message(
+    const Tccp__EvidenceDemand *message, struct evidence_demand *ret_demand)
+{
+    if (!message || message->pcr_mask == 0 || (message->pcr_mask & ~(uint32_t)PCR_MASK_ALL) != 0) {
+        return STATUS_MALFORMED;
+    }
+    *ret_demand = (struct evidence_demand){
+        .pcr_mask = message->pcr_mask,
+        .event_log = message->event_log,
+        .ima_log = message->ima_log,
+        .ima_entries_known = message->ima_entries_known,
+    };
+    return STATUS_OK;
+}
+
+static inline Tccp__EvidenceDemand evidence_demand_to_message(const struct evidence_demand *demand)
+{
+    Tccp__EvidenceDemand message = TCCP__EVIDENCE_DEMAND__INIT;
+
+    message.pcr_mask = demand->pcr_mask;
+    message.event_log = demand->event_log;
+    message.ima_log = demand->ima_log;
+    message.ima_entries_known = demand->ima_entries_known;
+    return message;
+}
+
 /* For packing: the message borrows the bytes. */
 static inline Tccp__Evidence evidence_view_to_message(const struct evidence_view *view)
 {

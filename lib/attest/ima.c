@@ -170,7 +170,6 @@ enum status ima_replay(struct ima_state *state, struct view log, const struct di
         digest = ima_entry_digest(&entry);
         pcr_extend(&now.aggregate, &digest);
         now.count++;
-        now.violation_count += entry.violation;
     }
     *state = now;
     return STATUS_OK;

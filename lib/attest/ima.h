@@ -42,11 +42,9 @@ struct digest ima_entry_digest(const struct ima_entry *entry);
 /* How far into a boot's log an appraisal has come. All zeroes: nothing yet. A renewal continues
  * from the state of the one before it and is sent only what came after. */
 struct ima_state {
-    uint64_t count;          /* entries */
-    struct digest aggregate; /* PCR 10 after them */
-    /* For who began with the first entry; a state that was kept may leave them out. */
-    uint64_t violation_count;
-    struct digest boot_aggregate; /* of the first entry */
+    uint64_t count;               /* entries */
+    struct digest aggregate;      /* PCR 10 after them */
+    struct digest boot_aggregate; /* of the first entry; a state that was kept may leave it out */
 };
 
 /* Called for each entry as it is replayed, in order, before it is known that the quote covers it:

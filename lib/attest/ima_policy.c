@@ -29,8 +29,10 @@ void ima_policy_free(struct ima_policy *policy)
     for (size_t i = 0; i < policy->signer_count; i++) {
         signer_free(policy->signers[i]);
     }
-    for (size_t i = 0; i < policy->exception_count; i++) {
-        bytes_free(&policy->exceptions[i]);
+    for (unsigned what = 0; what < IMA_EXCEPTION_KIND_COUNT; what++) {
+        for (size_t i = 0; i < policy->exceptions[what].count; i++) {
+            bytes_free(&policy->exceptions[what].paths[i]);
+        }
     }
     *policy = (struct ima_policy){0};
 }
@@ -76,23 +78,27 @@ enum status ima_policy_pin_signer(struct ima_policy *policy, struct view spki)
     return STATUS_OK;
 }
 
-enum status ima_policy_except(struct ima_policy *policy, struct view path)
+enum status ima_policy_except(struct ima_policy *policy, enum ima_exception what, struct view path)
 {
-    if (policy->exception_count >= IMA_EXCEPTION_COUNT_MAX) {
+    struct ima_exceptions *exceptions = &policy->exceptions[what];
+
+    if (exceptions->count >= IMA_EXCEPTION_COUNT_MAX) {
         return STATUS_TOO_LARGE;
     }
     if (path.size == 0 || path.size > IMA_PATH_SIZE_MAX || path.data[0] != '/') {
         return STATUS_MALFORMED;
     }
-    TRY(bytes_copy(path, &policy->exceptions[policy->exception_count]));
-    policy->exception_count++;
+    TRY(bytes_copy(path, &exceptions->paths[exceptions->count]));
+    exceptions->count++;
     return STATUS_OK;
 }
 
-static bool is_excepted(const struct ima_policy *policy, struct view path)
+static bool is_excepted(const struct ima_policy *policy, enum ima_exception what, struct view path)
 {
-    for (size_t i = 0; i < policy->exception_count; i++) {
-        struct view exception = bytes_view(&policy->exceptions[i]);
+    const struct ima_exceptions *exceptions = &policy->exceptions[what];
+
+    for (size_t i = 0; i < exceptions->count; i++) {
+        struct view exception = bytes_view(&exceptions->paths[i]);
         bool is_folder = exception.data[exception.size - 1] == '/';
 
         if (view_equal(path, exception) ||
@@ -164,7 +170,8 @@ static enum status file_check(const struct ima_policy *policy, uint64_t number,
     if (digest_of_view(entry->file_digest, &digest) == STATUS_OK) {
         verdict = file_set_find(&policy->files, entry->path, &digest, &known);
     }
-    if (verdict == FILE_ALLOWED || signature_holds(policy, entry)) {
+    if (verdict == FILE_ALLOWED || signature_holds(policy, entry) ||
+        is_excepted(policy, IMA_EXCEPTION_FILE, entry->path)) {
         return STATUS_OK;
     }
     hex_encode(entry->file_digest, seen);
@@ -180,7 +187,7 @@ static enum status violation_check(const struct ima_policy *policy, uint64_t num
 {
     struct shown path;
 
-    if (is_excepted(policy, entry->path)) {
+    if (is_excepted(policy, IMA_EXCEPTION_VIOLATION, entry->path)) {
         return STATUS_OK;
     }
     path = path_shown(entry->path);

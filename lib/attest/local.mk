@@ -19,6 +19,8 @@ lib_attest_libattest_a_SOURCES = \
 	%D%/pcr_policy.c %D%/pcr_policy.h \
 	%D%/pcr_policy_message.c %D%/pcr_policy_message.h \
 	%D%/quote.c %D%/quote.h \
+	%D%/reference_list.c %D%/reference_list.h \
+	%D%/reference_set.c %D%/reference_set.h \
 	%D%/secure_boot.c %D%/secure_boot.h \
 	%D%/tpm_key.c %D%/tpm_key.h \
 	%D%/tpm_structures.c %D%/tpm_structures.h

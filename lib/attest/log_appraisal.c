@@ -4,19 +4,7 @@
 
 #include <stdio.h>
 
-enum { PCR_SECURE_BOOT = 7, BOOT_AGGREGATE_PCRS = 0x3ff };
-
-uint32_t reference_mask(const struct reference *reference)
-{
-    return (reference->events ? reference->events->covered : 0) |
-           (reference->secure_boot ? 1u << PCR_SECURE_BOOT : 0) |
-           (reference->files ? 1u << PCR_IMA : 0);
-}
-
-bool reference_needs_event_log(const struct reference *reference)
-{
-    return reference->events || reference->secure_boot;
-}
+enum { BOOT_AGGREGATE_PCRS = 0x3ff };
 
 static enum status not_explained(unsigned pcr, const struct digest *replayed,
                                  const struct digest *quoted, struct refusal *refusal)
@@ -30,24 +18,20 @@ static enum status not_explained(unsigned pcr, const struct digest *replayed,
         "the event log gives %s as %s, the quote has %s", subject, by_log.text, by_quote.text);
 }
 
-enum status event_log_appraise(struct view log, const struct pcr_bank *quoted,
-                               const struct reference *reference, struct refusal *refusal)
+enum status event_log_appraise(struct view log, const struct pcr_bank *quoted, uint32_t judged,
+                               struct refusal *refusal)
 {
     struct pcr_bank replayed;
     uint32_t explained;
 
     TRY(event_log_replay(log, &replayed, refusal));
-    explained = (replayed.mask | reference_mask(reference)) & ~(1u << PCR_IMA) & quoted->mask;
+    explained = (replayed.mask | judged) & ~(1u << PCR_IMA) & quoted->mask;
     for (unsigned pcr = 0; pcr < PCR_COUNT; pcr++) {
         if ((explained >> pcr & 1) && !digest_equal(&replayed.values[pcr], &quoted->values[pcr])) {
             return not_explained(pcr, &replayed.values[pcr], &quoted->values[pcr], refusal);
         }
     }
-    /* Before the sequence: "Secure Boot is off" says more than "another digest". */
-    if (reference->secure_boot) {
-        TRY(secure_boot_check(reference->secure_boot, log, refusal));
-    }
-    return reference->events ? event_sequence_check(reference->events, log, refusal) : STATUS_OK;
+    return STATUS_OK;
 }
 
 /* Check 13. A renewal continues a log whose beginning was checked. */
@@ -68,47 +52,51 @@ static enum status boot_aggregate_check(const struct ima_state *state,
                         hex_short(digest_view(&expected)).text);
 }
 
-/* The first objection to an entry. It counts only if the quote covers the entry, which is not known
- * before the replay ends: a made-up log must not be able to accuse a file. */
-struct objection {
-    const struct ima_policy *files;
-    enum status status;
-    struct refusal refusal;
+/* Without reference sets every file is acceptable, and no violation. */
+static enum status entry_judge(const struct reference_list *references, uint64_t number,
+                               const struct ima_entry *entry, struct refusal *refusal)
+{
+    static const struct ima_policy no_exceptions;
+
+    if (references->count > 0) {
+        return reference_list_check_file(references, number, entry, refusal);
+    }
+    return entry->violation ? ima_policy_check(&no_exceptions, number, entry, refusal) : STATUS_OK;
+}
+
+struct court {
+    struct file_judge *judges;
+    size_t count;
 };
 
+/* An objection counts only if the quote covers the entry, which is not known before the replay
+ * ends: a made-up log must not be able to accuse a file. */
 static enum status entry_visit(void *context, uint64_t number, const struct ima_entry *entry,
                                struct refusal *refusal)
 {
-    struct objection *objection = context;
+    const struct court *court = context;
 
     (void)refusal;
-    if (objection->status == STATUS_OK) {
-        objection->status = ima_policy_check(objection->files, number, entry, &objection->refusal);
+    for (size_t i = 0; i < court->count; i++) {
+        struct file_judge *judge = &court->judges[i];
+
+        if (judge->status == STATUS_OK) {
+            judge->status = entry_judge(&judge->references, number, entry, &judge->refusal);
+        }
     }
     return STATUS_OK;
 }
 
 enum status ima_log_appraise(struct view log, const struct pcr_bank *quoted,
-                             const struct ima_policy *files, struct ima_state *state,
+                             struct file_judge *judges, size_t judge_count, struct ima_state *state,
                              struct refusal *refusal)
 {
-    struct objection objection = {.files = files};
+    struct court court = {judges, judge_count};
     struct ima_state now = *state;
 
-    TRY(ima_replay(&now, log, &quoted->values[PCR_IMA], files ? entry_visit : NULL, &objection,
-                   refusal));
+    TRY(ima_replay(&now, log, &quoted->values[PCR_IMA], entry_visit, &court, refusal));
     if (state->count == 0) {
         TRY(boot_aggregate_check(&now, quoted, refusal));
-    }
-    if (objection.status != STATUS_OK) {
-        if (refusal) {
-            *refusal = objection.refusal;
-        }
-        return objection.status;
-    }
-    if (!files && now.violation_count > 0) {
-        return refuse(refusal, REFUSAL_IMA_VIOLATION, "%llu of them",
-                      (unsigned long long)now.violation_count);
     }
     *state = now;
     return STATUS_OK;

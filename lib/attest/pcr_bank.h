@@ -5,7 +5,7 @@
 
 #include "lib/base/sha256.h"
 
-enum { PCR_COUNT = 24, PCR_IMA = 10, PCR_MASK_ALL = 0xffffff };
+enum { PCR_COUNT = 24, PCR_SECURE_BOOT = 7, PCR_IMA = 10, PCR_MASK_ALL = 0xffffff };
 
 struct pcr_bank {
     uint32_t mask; /* the PCRs whose value is known: bit n is PCR n */

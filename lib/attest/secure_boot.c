@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PCR_SECURE_BOOT = 7 };
-
 /* The measured variables, in the order of the firmware profile (section 3.3.4.8). */
 enum variable { VARIABLE_SECURE_BOOT, VARIABLE_PK, VARIABLE_KEK, VARIABLE_DB, VARIABLE_DBX };
 enum { VARIABLE_COUNT = VARIABLE_DBX + 1 };

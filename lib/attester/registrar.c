@@ -245,9 +245,9 @@ static void take_challenge(struct registrar *registrar, struct view payload)
     if (status == STATUS_OK) {
         registrar->job_request = (struct host_evidence_request){
             .qualifying = task.qualifying,
-            .pcr_mask = task.pcr_mask,
-            .event_log_path = task.needs_event_log ? config->event_log_path : NULL,
-            .ima_log_path = task.needs_ima_log ? config->ima_log_path : NULL,
+            .demand = task.demand,
+            .event_log_path = config->event_log_path,
+            .ima_log_path = config->ima_log_path,
         };
         registrar->job_attempt = registrar->attempt;
         registrar->has_job = true;

@@ -9,6 +9,7 @@ lib_base_libbase_a_SOURCES = \
 	%D%/refusal.c %D%/refusal.h \
 	%D%/secret.c %D%/secret.h \
 	%D%/sha256.c %D%/sha256.h \
+	%D%/statement.c %D%/statement.h \
 	%D%/status.c %D%/status.h \
 	%D%/table.c %D%/table.h \
 	%D%/text.c %D%/text.h \

@@ -94,6 +94,8 @@
     X(RESET, "reset", "the TPM was reset or restarted since the registration",                     \
       "the node must register again")                                                              \
     X(CLOCK, "clock", "the TPM's clock did not advance", "")                                       \
+    X(FIRMWARE, "firmware", "the TPM's firmware is of a version that the policy does not allow",   \
+      "if the version is wanted, add it to the policy")                                            \
     /* logs and policy */                                                                          \
     X(EVENT_LOG, "event-log", "the firmware's event log is malformed or inconsistent", "")         \
     X(IMA_LOG, "ima-log", "the IMA log is malformed or inconsistent", "")                          \

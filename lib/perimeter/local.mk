@@ -11,9 +11,7 @@ lib_perimeter_libperimeter_a_SOURCES = \
 	%D%/manifest_parse.c \
 	%D%/manifest_print.c \
 	%D%/manifest_private.h \
-	%D%/manifest_text.h \
 	%D%/member_chain.c %D%/member_chain.h \
-	%D%/manifest_statement.c \
 	%D%/manifest_text.c %D%/manifest_text.h \
 	%D%/manifest_text_private.h \
 	%D%/memory.c %D%/memory.h \

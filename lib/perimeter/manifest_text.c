@@ -55,10 +55,10 @@ static enum status section_close(struct parser *parser, const struct statement *
 
 static enum status lines_read(struct parser *parser)
 {
-    while (parser->reader.left) {
+    while (parser->text.bytes.left) {
         struct statement statement;
 
-        TRY(statement_read(parser, &statement));
+        TRY(statement_read(&parser->text, &statement));
         if (statement.opens) {
             TRY(section_open(parser, &statement));
         } else if (statement.closes) {
@@ -72,7 +72,7 @@ static enum status lines_read(struct parser *parser)
                            section_name(parser->section));
     }
     if (!parser->manifest_seen) {
-        parser->line = 0;
+        parser->text.line = 0;
         return parser_fail(parser, 0, "there is no manifest section");
     }
     return STATUS_OK;
@@ -87,7 +87,7 @@ static enum status compile(struct parser *parser, struct bytes *ret_bytes)
     status = manifest_build(parser->message, ret_bytes, &refusal);
     if (status == STATUS_REFUSED) {
         /* Something about the whole, not about a line. */
-        parser->line = 0;
+        parser->text.line = 0;
         return parser_fail(parser, 0, "%s", refusal.detail);
     }
     return status;
@@ -96,7 +96,7 @@ static enum status compile(struct parser *parser, struct bytes *ret_bytes)
 enum status manifest_text_compile(struct view text, struct bytes *ret_bytes,
                                   struct text_error *ret_error)
 {
-    struct parser parser = {.reader = reader_of(text), .error = ret_error};
+    struct parser parser = {.text = {.bytes = reader_of(text), .error = ret_error}};
     enum status status;
 
     *ret_error = (struct text_error){0};

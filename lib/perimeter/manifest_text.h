@@ -44,17 +44,10 @@
 #ifndef TCCP_PERIMETER_MANIFEST_TEXT_H
 #define TCCP_PERIMETER_MANIFEST_TEXT_H
 
+#include "lib/base/statement.h"
 #include "lib/perimeter/manifest.h"
 
-enum {
-    MANIFEST_TEXT_SIZE_MAX = 8 << 20,
-    MANIFEST_TEXT_LINE_MAX = 16 * 1024, /* bytes: a CA certificate stands on one line */
-};
-
-struct text_error {
-    unsigned line, column; /* from 1; 0 where the text as a whole is meant */
-    char message[200];
-};
+enum { MANIFEST_TEXT_SIZE_MAX = 8 << 20 };
 
 /* Compiles the text into the bytes of a PerimeterManifest, which manifest_parse() accepts.
  * STATUS_MALFORMED with *ret_error filled in. */

@@ -4,22 +4,6 @@
 
 #include "lib/perimeter/manifest_text.h"
 
-/* Words of one statement: `node n1 {`, `attribute zone = a`. */
-enum { WORD_COUNT_MAX = 4 };
-
-struct word {
-    struct view text;
-    unsigned column;
-};
-
-struct statement {
-    size_t count; /* words before '=' or '{' */
-    struct word words[WORD_COUNT_MAX];
-    bool opens, closes, assigns;
-    unsigned column; /* of a closing mark */
-    struct word value;
-};
-
 enum section {
     SECTION_NONE,
     SECTION_MANIFEST,
@@ -31,9 +15,7 @@ enum section {
 };
 
 struct parser {
-    struct reader reader;
-    unsigned line;
-    struct text_error *error;
+    struct statement_reader text;
     /* Made of the same allocations as one that was unpacked, and freed like it. */
     Tccp__PerimeterManifest *message;
     enum section section;
@@ -42,18 +24,7 @@ struct parser {
 };
 
 /* Where and what is wrong; STATUS_MALFORMED. */
-WARN_UNUSED PRINTF_LIKE(3, 4) enum status
-    parser_fail(const struct parser *parser, unsigned column, const char *format, ...);
-
-/* --- manifest_statement.c --- */
-
-static inline bool view_is(struct view view, const char *text)
-{
-    return view_equal(view, view_string(text));
-}
-
-/* The next line as a statement; an empty one has no words. Call only while bytes are left. */
-WARN_UNUSED enum status statement_read(struct parser *parser, struct statement *ret_statement);
+#define parser_fail(parser, ...) statement_fail(&(parser)->text, __VA_ARGS__)
 
 /* --- manifest_keys.c --- */
 

@@ -62,8 +62,7 @@ struct attester_config {
 struct attester_task {
     struct view credential_blob, credential_secret; /* for ActivateCredential */
     struct digest qualifying;                       /* for the quote */
-    uint32_t pcr_mask;
-    bool needs_event_log, needs_ima_log;
+    struct evidence_demand demand;
 };
 
 /* What came of it. Views need to last only for the call. */
@@ -164,6 +163,11 @@ DEFINE_OWN_POINTER(verifier, verifier_free)
  */
 WARN_UNUSED enum status verifier_hello(struct verifier *verifier, struct view hello,
                                        struct digest *ret_leaf, struct refusal *ret_refusal);
+
+/* After message 1: the policy of the host's entry in the manifest; and the reference sets that it
+ * names, which must outlive the session. */
+const struct manifest_policy *verifier_policy(const struct verifier *verifier);
+void verifier_use_references(struct verifier *verifier, const struct references *references);
 
 /* Message 2. */
 WARN_UNUSED enum status verifier_challenge(struct verifier *verifier,

@@ -185,6 +185,7 @@ enum status attester_challenge(struct attester *attester, struct view message,
     const struct attester_config *config = &attester->config;
     const struct manifest_policy *policy;
     struct challenge_nonces nonces;
+    struct evidence_demand demand;
     Tccp__RegisterChallenge *challenge;
     const char *name;
 
@@ -192,7 +193,8 @@ enum status attester_challenge(struct attester *attester, struct view message,
     challenge = (Tccp__RegisterChallenge *)protobuf_unpack(&tccp__register_challenge__descriptor,
                                                            message, REGISTRATION_MESSAGE_SIZE_MAX);
     attester->challenge = challenge;
-    if (!challenge || challenge->nonce.len != NONCE_SIZE || !challenge->evidence) {
+    if (!challenge || challenge->nonce.len != NONCE_SIZE || !challenge->evidence ||
+        evidence_demand_of_message(challenge->demand, &demand) != STATUS_OK) {
         return refuse(ret_refusal, REFUSAL_MALFORMED, "RegisterChallenge");
     }
     TRY(bundle_check(protobuf_view(challenge->bundle),
@@ -213,9 +215,7 @@ enum status attester_challenge(struct attester *attester, struct view message,
         .qualifying = host_qualifying(
             &attester->scope, config->role, &nonces, tpm_name_view(&attester->ek.name),
             tpm_name_view(&attester->ak.name), trusted_key(attester), &config->channel),
-        .pcr_mask = pcr_policy_mask(&policy->pcrs),
-        .needs_event_log = policy->pcrs.needs_event_log,
-        .needs_ima_log = policy->pcrs.needs_ima_log,
+        .demand = demand,
     };
     attester->transcript = registration_transcript(&attester->scope, bytes_view(&attester->hello),
                                                    message, &config->channel);

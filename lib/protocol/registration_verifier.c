@@ -33,6 +33,7 @@ struct verifier {
     struct tpm_public ek, ak;
     struct public_key *tk_sign;
     const struct manifest_policy *policy;
+    struct references references;
     const char *name; /* in the manifest */
     struct challenge_nonces nonces;
     struct digest transcript;
@@ -192,6 +193,18 @@ enum status verifier_hello(struct verifier *verifier, struct view message, struc
     return STATUS_OK;
 }
 
+const struct manifest_policy *verifier_policy(const struct verifier *verifier)
+{
+    ASSERT(verifier->state == VERIFIER_HEARD_HELLO);
+    return verifier->policy;
+}
+
+void verifier_use_references(struct verifier *verifier, const struct references *references)
+{
+    ASSERT(verifier->state == VERIFIER_HEARD_HELLO);
+    verifier->references = *references;
+}
+
 enum status verifier_challenge(struct verifier *verifier,
                                const struct coordinator_evidence *coordinator,
                                struct bytes *ret_challenge)
@@ -199,6 +212,9 @@ enum status verifier_challenge(struct verifier *verifier,
     const struct verifier_config *config = &verifier->config;
     Tccp__RegisterChallenge message = TCCP__REGISTER_CHALLENGE__INIT;
     Tccp__Evidence evidence = evidence_view_to_message(&coordinator->evidence);
+    struct evidence_demand demand =
+        appraisal_demand(&verifier->policy->pcrs, &verifier->references);
+    Tccp__EvidenceDemand demand_message = evidence_demand_to_message(&demand);
     OWN(bytes) struct bytes blob = {0}, encrypted_secret = {0};
     ProtobufCBinaryData proof[MERKLE_DEPTH_MAX];
 
@@ -213,6 +229,7 @@ enum status verifier_challenge(struct verifier *verifier,
     message.credential_secret = protobuf_data(bytes_view(&encrypted_secret));
     message.bundle = protobuf_data(config->bundle_bytes);
     message.evidence = &evidence;
+    message.demand = &demand_message;
     message.leaf_index = coordinator->leaf_index;
     message.leaf_count = coordinator->leaf_count;
     message.n_inclusion_proof = coordinator->proof.count;
@@ -283,6 +300,7 @@ enum status verifier_evidence(struct verifier *verifier, struct view message,
     TRY(appraisal_run(&evidence,
                       &(struct appraisal_inputs){
                           .policy = &verifier->policy->pcrs,
+                          .references = verifier->references,
                           .qualifying = digest_view(&qualifying),
                           .ak_trust = AK_TRUST_BY_NAME,
                           .expected_ak = &verifier->ak.name,

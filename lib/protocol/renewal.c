@@ -8,26 +8,28 @@
 
 enum { RENEWAL_MESSAGE_SIZE_MAX = REGISTRATION_MESSAGE_SIZE_MAX };
 
-enum status renewal_challenge(const struct renewal_binding *binding, uint64_t ima_entries_known,
-                              struct bytes *ret_challenge)
+enum status renewal_challenge(const struct renewal_binding *binding,
+                              const struct evidence_demand *demand, struct bytes *ret_challenge)
 {
     Tccp__RenewChallenge message = TCCP__RENEW_CHALLENGE__INIT;
+    Tccp__EvidenceDemand inner = evidence_demand_to_message(demand);
 
     message.nonce = protobuf_data(VIEW_OF_ARRAY(binding->nonce));
     message.registration_id = binding->registration_id;
-    message.ima_entries_known = ima_entries_known;
+    message.demand = &inner;
     return protobuf_pack(&message.base, RENEWAL_MESSAGE_SIZE_MAX, ret_challenge);
 }
 
 enum status renewal_read_challenge(struct view challenge, uint64_t registration_id,
-                                   uint8_t ret_nonce[NONCE_SIZE], uint64_t *ret_ima_entries_known,
-                                   struct refusal *ret_refusal)
+                                   uint8_t ret_nonce[NONCE_SIZE],
+                                   struct evidence_demand *ret_demand, struct refusal *ret_refusal)
 {
     Tccp__RenewChallenge *message = (Tccp__RenewChallenge *)protobuf_unpack(
         &tccp__renew_challenge__descriptor, challenge, RENEWAL_MESSAGE_SIZE_MAX);
     enum status status = STATUS_OK;
 
-    if (!message || message->nonce.len != NONCE_SIZE) {
+    if (!message || message->nonce.len != NONCE_SIZE ||
+        evidence_demand_of_message(message->demand, ret_demand) != STATUS_OK) {
         status = refuse(ret_refusal, REFUSAL_MALFORMED, "RenewChallenge");
     } else if (message->registration_id != registration_id) {
         status = refuse(ret_refusal, REFUSAL_REGISTRATION, "asked for %llu, we are %llu",
@@ -35,7 +37,6 @@ enum status renewal_read_challenge(struct view challenge, uint64_t registration_
                         (unsigned long long)registration_id);
     } else {
         memcpy(ret_nonce, message->nonce.data, NONCE_SIZE);
-        *ret_ima_entries_known = message->ima_entries_known;
     }
     if (message) {
         tccp__renew_challenge__free_unpacked(message, NULL);
@@ -59,8 +60,7 @@ enum status renewal_evidence(const struct evidence_view *evidence, struct bytes 
 }
 
 enum status renewal_appraise(const struct renewal_binding *binding, struct view evidence,
-                             const struct manifest_policy *policy, const struct tpm_name *ak_name,
-                             const struct boot_state *previous, uint64_t now_s,
+                             const struct renewal_appraiser *appraiser,
                              struct appraisal *ret_appraisal, struct refusal *ret_refusal)
 {
     Tccp__RenewEvidence *message = (Tccp__RenewEvidence *)protobuf_unpack(
@@ -75,12 +75,15 @@ enum status renewal_appraise(const struct renewal_binding *binding, struct view 
         view = evidence_view_of_message(message->evidence);
         status = appraisal_run(&view,
                                &(struct appraisal_inputs){
-                                   .policy = &policy->pcrs,
+                                   .policy = appraiser->policy,
+                                   .references = appraiser->references,
                                    .qualifying = digest_view(&qualifying),
                                    .ak_trust = AK_TRUST_BY_NAME,
-                                   .expected_ak = ak_name,
-                                   .previous = previous,
-                                   .now_s = now_s,
+                                   .expected_ak = appraiser->ak_name,
+                                   .ak = appraiser->ak,
+                                   .previous = appraiser->previous,
+                                   .is_whole = appraiser->is_whole,
+                                   .now_s = appraiser->now_s,
                                },
                                ret_appraisal, ret_refusal);
     }

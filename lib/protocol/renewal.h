@@ -17,28 +17,36 @@ struct renewal_binding {
     struct channel channel; /* of the connection it is asked and answered on */
 };
 
-/* The coordinator asks. ima_entries_known: entries of the IMA log that it has appraised already. */
+/* The coordinator asks. */
 WARN_UNUSED enum status renewal_challenge(const struct renewal_binding *binding,
-                                          uint64_t ima_entries_known, struct bytes *ret_challenge);
+                                          const struct evidence_demand *demand,
+                                          struct bytes *ret_challenge);
 
 /* The node reads it: whether it is for its registration, and what to quote. */
 WARN_UNUSED enum status renewal_read_challenge(struct view challenge, uint64_t registration_id,
                                                uint8_t ret_nonce[NONCE_SIZE],
-                                               uint64_t *ret_ima_entries_known,
+                                               struct evidence_demand *ret_demand,
                                                struct refusal *ret_refusal);
 struct digest renewal_quote_input(const struct renewal_binding *binding);
 WARN_UNUSED enum status renewal_evidence(const struct evidence_view *evidence,
                                          struct bytes *ret_evidence);
 
-/*
- * The coordinator appraises the answer, by the policy in force now and from the boot state that the
- * last accepted appraisal left. ak_name: of the registration; the evidence brings the public area
- * that has this name.
- */
+/* By what the coordinator appraises the answer: what is in force now. */
+struct renewal_appraiser {
+    const struct pcr_policy *policy;
+    struct references references;
+    bool is_whole;                    /* whole evidence was asked for */
+    const struct tpm_name *ak_name;   /* of the registration */
+    const struct attestation_key *ak; /* the key of that name, if it was kept; or NULL: the evidence
+                                         brings its public area */
+    const struct boot_state *previous; /* that the last accepted appraisal left */
+    uint64_t now_s;
+};
+
+/* As appraisal_run(). */
 WARN_UNUSED enum status renewal_appraise(const struct renewal_binding *binding,
-                                         struct view evidence, const struct manifest_policy *policy,
-                                         const struct tpm_name *ak_name,
-                                         const struct boot_state *previous, uint64_t now_s,
+                                         struct view evidence,
+                                         const struct renewal_appraiser *appraiser,
                                          struct appraisal *ret_appraisal,
                                          struct refusal *ret_refusal);
 

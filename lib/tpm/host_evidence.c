@@ -38,11 +38,15 @@ struct evidence_view host_evidence_view(const struct host_evidence *evidence)
 static enum status read_log(const char *path, struct bytes *ret_log)
 {
     OWN(writer) struct writer writer = writer_new(LOG_SIZE_MAX);
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    int descriptor = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     enum status status = STATUS_OK;
     uint8_t buffer[16384];
     ssize_t count;
 
+    if (!path) {
+        log_event(LOG_ERROR, "log-not-configured", "a log is asked for that this host has not");
+        return STATUS_NOT_FOUND;
+    }
     if (descriptor < 0) {
         log_event(LOG_ERROR, "log-not-readable", "path=%s error=\"%s\"", path, strerror(errno));
         return STATUS_NOT_FOUND;
@@ -89,9 +93,9 @@ static enum status quote_and_read(struct tpm *tpm, const struct host_evidence_re
     bytes_free(&evidence->quote);
     bytes_free(&evidence->signature);
     bytes_free(&evidence->pcr_values);
-    TRY(tpm_quote(tpm, &request->qualifying, request->pcr_mask, &evidence->quote,
+    TRY(tpm_quote(tpm, &request->qualifying, request->demand.pcr_mask, &evidence->quote,
                   &evidence->signature));
-    TRY(tpm_pcr_read(tpm, request->pcr_mask, &evidence->pcr_values));
+    TRY(tpm_pcr_read(tpm, request->demand.pcr_mask, &evidence->pcr_values));
     TRY(tpm_quote_info_parse(bytes_view(&evidence->quote), &info));
     digest = sha256(bytes_view(&evidence->pcr_values));
     *ret_match = view_equal(digest_view(&digest),
@@ -113,12 +117,12 @@ enum status host_evidence_collect(struct tpm *tpm, const struct tpm_identity *id
     if (!match) {
         return STATUS_BUSY;
     }
-    if (request->event_log_path) {
+    if (request->demand.event_log) {
         TRY(read_log(request->event_log_path, &evidence.event_log));
     }
-    if (request->ima_log_path) {
+    if (request->demand.ima_log) {
         TRY(read_log(request->ima_log_path, &evidence.ima_log));
-        TRY(skip_entries(&evidence.ima_log, request->ima_entries_known));
+        TRY(skip_entries(&evidence.ima_log, request->demand.ima_entries_known));
     }
     *ret_evidence = TAKE(evidence);
     return STATUS_OK;

@@ -14,10 +14,8 @@
 
 struct host_evidence_request {
     struct digest qualifying;
-    uint32_t pcr_mask;
-    const char *event_log_path; /* NULL: none is asked for */
-    const char *ima_log_path;   /* NULL: none is asked for */
-    uint64_t ima_entries_known; /* that the verifier has appraised before: they are left out */
+    struct evidence_demand demand;
+    const char *event_log_path, *ima_log_path; /* where they lie, if they are demanded */
 };
 
 struct host_evidence {

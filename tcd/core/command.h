@@ -125,9 +125,12 @@ struct boot_counters {
     uint64_t clock_ms;
 };
 
-struct ima_progress {
-    uint64_t count;          /* entries of the log that led to the quoted PCR 10 */
-    struct digest aggregate; /* that PCR */
+/* What the next appraisal of the same boot goes on from. */
+struct appraisal_progress {
+    uint64_t ima_count;          /* entries of the log that led to the quoted PCR 10 */
+    struct digest ima_aggregate; /* that PCR */
+    struct digest boot_pcrs;     /* SHA-256 over the values of all other quoted PCRs */
+    struct digest references;    /* names the reference sets that judged it; zero: none */
 };
 
 struct core_attribute {
@@ -178,7 +181,7 @@ struct renewal {
     uint64_t number; /* one more than the last */
     struct digest policy;
     struct boot_counters boot;
-    struct ima_progress ima;
+    struct appraisal_progress progress;
 };
 
 struct command {
@@ -232,7 +235,7 @@ struct command {
             struct digest nonce; /* n_TC */
             struct boot_counters boot;
             uint64_t firmware_version;
-            struct ima_progress ima;
+            struct appraisal_progress progress;
             struct digest evidence;
         } node_registered;
         struct {

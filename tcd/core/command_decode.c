@@ -120,7 +120,7 @@ static bool decode_node_registered(const Tccp__Log__NodeRegistered *source, stru
                       &command->node_registered.tk_kem) &&
            field_digest(source->nonce, &command->node_registered.nonce) &&
            field_boot(source->boot, &command->node_registered.boot) &&
-           field_ima(source->ima, &command->node_registered.ima) &&
+           field_progress(source->progress, &command->node_registered.progress) &&
            field_digest(source->evidence, &command->node_registered.evidence);
 }
 
@@ -141,7 +141,8 @@ static enum status decode_renewals(const Tccp__Log__RenewalBatch *source, struct
         renewal->registration = item->registration;
         renewal->number = item->renewal;
         if (!field_digest(item->policy, &renewal->policy) ||
-            !field_boot(item->boot, &renewal->boot) || !field_ima(item->ima, &renewal->ima)) {
+            !field_boot(item->boot, &renewal->boot) ||
+            !field_progress(item->progress, &renewal->progress)) {
             return STATUS_MALFORMED;
         }
     }

@@ -10,14 +10,14 @@ struct encoding {
     Tccp__Log__Command command;
     Tccp__Log__Rests rests;
     Tccp__Log__BootCounters boot;
-    Tccp__Log__ImaState ima;
+    Tccp__Log__AppraisalProgress progress;
     ProtobufCBinaryData successions[CORE_SUCCESSION_COUNT_MAX];
     struct policy_message policy;
     size_t renewal_count;
     struct renewal_message {
         Tccp__Log__Renewal message;
         Tccp__Log__BootCounters boot;
-        Tccp__Log__ImaState ima;
+        Tccp__Log__AppraisalProgress progress;
     } * renewals;
     Tccp__Log__Renewal **renewal_pointers;
     union {
@@ -119,9 +119,9 @@ static enum status encode_renewals(const struct command *command, struct encodin
         item->message.renewal = renewal->number;
         item->message.policy = data_of_digest(&renewal->policy);
         boot_to_message(&renewal->boot, &item->boot);
-        ima_to_message(&renewal->ima, &item->ima);
+        progress_to_message(&renewal->progress, &item->progress);
         item->message.boot = &item->boot;
-        item->message.ima = &item->ima;
+        item->message.progress = &item->progress;
         encoding->renewal_pointers[i] = &item->message;
     }
     encoding->kind.renewal_batch.n_renewals = count;
@@ -143,8 +143,8 @@ static void encode_node_registered(const struct command *command, struct encodin
     boot_to_message(&command->node_registered.boot, &encoding->boot);
     message->boot = &encoding->boot;
     message->firmware_version = command->node_registered.firmware_version;
-    ima_to_message(&command->node_registered.ima, &encoding->ima);
-    message->ima = &encoding->ima;
+    progress_to_message(&command->node_registered.progress, &encoding->progress);
+    message->progress = &encoding->progress;
     message->evidence = data_of_digest(&command->node_registered.evidence);
 }
 

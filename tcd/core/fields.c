@@ -85,14 +85,16 @@ bool field_boot(const Tccp__Log__BootCounters *source, struct boot_counters *ret
     return true;
 }
 
-bool field_ima(const Tccp__Log__ImaState *source, struct ima_progress *ret)
+bool field_progress(const Tccp__Log__AppraisalProgress *source, struct appraisal_progress *ret)
 {
     if (!source) {
-        *ret = (struct ima_progress){0};
+        *ret = (struct appraisal_progress){0};
         return true;
     }
-    ret->count = source->count;
-    return field_digest_optional(source->aggregate, &ret->aggregate);
+    ret->ima_count = source->ima_count;
+    return field_digest_optional(source->ima_aggregate, &ret->ima_aggregate) &&
+           field_digest_optional(source->boot_pcrs, &ret->boot_pcrs) &&
+           field_digest_optional(source->references, &ret->references);
 }
 
 bool field_role(Tccp__Log__UserRole source, enum user_role *ret_role)
@@ -277,9 +279,12 @@ void boot_to_message(const struct boot_counters *boot, Tccp__Log__BootCounters *
     ret_message->clock_ms = boot->clock_ms;
 }
 
-void ima_to_message(const struct ima_progress *ima, Tccp__Log__ImaState *ret_message)
+void progress_to_message(const struct appraisal_progress *progress,
+                         Tccp__Log__AppraisalProgress *ret_message)
 {
-    tccp__log__ima_state__init(ret_message);
-    ret_message->count = ima->count;
-    ret_message->aggregate = data_of_digest_optional(&ima->aggregate);
+    tccp__log__appraisal_progress__init(ret_message);
+    ret_message->ima_count = progress->ima_count;
+    ret_message->ima_aggregate = data_of_digest_optional(&progress->ima_aggregate);
+    ret_message->boot_pcrs = data_of_digest_optional(&progress->boot_pcrs);
+    ret_message->references = data_of_digest_optional(&progress->references);
 }

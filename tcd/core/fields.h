@@ -19,7 +19,7 @@ bool field_tpm_name(ProtobufCBinaryData source, struct tpm_name *ret_name);
 bool field_fixed(ProtobufCBinaryData source, void *destination, size_t size);
 bool field_view(ProtobufCBinaryData source, size_t size_min, size_t size_max, struct view *ret);
 bool field_boot(const Tccp__Log__BootCounters *source, struct boot_counters *ret);
-bool field_ima(const Tccp__Log__ImaState *source, struct ima_progress *ret);
+bool field_progress(const Tccp__Log__AppraisalProgress *source, struct appraisal_progress *ret);
 bool field_role(Tccp__Log__UserRole source, enum user_role *ret_role);
 bool field_policy(const Tccp__Log__VmPolicy *source, struct vm_policy *ret_policy);
 /* True when no part of the message is of a later version than this. */
@@ -42,6 +42,7 @@ struct policy_message {
 };
 void policy_to_message(const struct vm_policy *policy, struct policy_message *ret_message);
 void boot_to_message(const struct boot_counters *boot, Tccp__Log__BootCounters *ret_message);
-void ima_to_message(const struct ima_progress *ima, Tccp__Log__ImaState *ret_message);
+void progress_to_message(const struct appraisal_progress *progress,
+                         Tccp__Log__AppraisalProgress *ret_message);
 
 #endif

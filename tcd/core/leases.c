@@ -75,7 +75,7 @@ static void registration_fill(struct registry *registry, struct registration *re
         .tk_sign_size = command->node_registered.tk_sign.size,
         .boot = command->node_registered.boot,
         .firmware_version = command->node_registered.firmware_version,
-        .ima = command->node_registered.ima,
+        .progress = command->node_registered.progress,
         .evidence = command->node_registered.evidence,
         .registered_at_s = registry->time_s,
         .renewed_at_s = registry->time_s,
@@ -170,7 +170,8 @@ static enum refusal_code check_renewal(const struct node *node, const struct ren
     if (renewal->boot.clock_ms <= registration->boot.clock_ms) {
         return REFUSAL_CLOCK;
     }
-    return renewal->ima.count < registration->ima.count ? REFUSAL_IMA_LOG : REFUSAL_NONE;
+    return renewal->progress.ima_count < registration->progress.ima_count ? REFUSAL_IMA_LOG
+                                                                          : REFUSAL_NONE;
 }
 
 enum refusal_code leases_renew(struct registry *registry, const struct command *command)
@@ -192,7 +193,7 @@ enum refusal_code leases_renew(struct registry *registry, const struct command *
         node->registration.renewal = renewal->number;
         node->registration.policy = renewal->policy;
         node->registration.boot = renewal->boot;
-        node->registration.ima = renewal->ima;
+        node->registration.progress = renewal->progress;
         node->registration.renewed_at_s = registry->time_s;
         registry->counters.renewals++;
         digest_touch_node(registry, node);

@@ -77,7 +77,7 @@ struct registration {
     uint8_t tk_kem[CORE_KEM_KEY_SIZE];
     struct boot_counters boot;
     uint64_t firmware_version;
-    struct ima_progress ima;
+    struct appraisal_progress progress;
     struct digest evidence;
     uint64_t registered_at_s, renewed_at_s;
 };

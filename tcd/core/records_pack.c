@@ -109,7 +109,7 @@ static Tccp__Log__NodeStanding standing_to_wire(enum node_standing standing)
 
 struct registration_message {
     Tccp__Log__BootCounters boot;
-    Tccp__Log__ImaState ima;
+    Tccp__Log__AppraisalProgress progress;
 };
 
 static void registration_to_message(const struct registration *registration,
@@ -129,8 +129,8 @@ static void registration_to_message(const struct registration *registration,
     boot_to_message(&registration->boot, &parts->boot);
     message->boot = &parts->boot;
     message->firmware_version = registration->firmware_version;
-    ima_to_message(&registration->ima, &parts->ima);
-    message->ima = &parts->ima;
+    progress_to_message(&registration->progress, &parts->progress);
+    message->progress = &parts->progress;
     message->evidence = data_of_digest(&registration->evidence);
     message->registered_at_s = registration->registered_at_s;
     message->renewed_at_s = registration->renewed_at_s;

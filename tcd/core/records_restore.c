@@ -198,7 +198,7 @@ static bool registration_from(const Tccp__Log__NodeRecord *message,
            field_tpm_name(message->ak_name, &registration->ak_name) &&
            field_fixed(message->tk_kem, registration->tk_kem, CORE_KEM_KEY_SIZE) &&
            field_boot(message->boot, &registration->boot) &&
-           field_ima(message->ima, &registration->ima) &&
+           field_progress(message->progress, &registration->progress) &&
            field_digest(message->evidence, &registration->evidence);
 }
 

@@ -148,7 +148,8 @@ static enum status send_evidence(struct run *run)
 static enum status step_evidence(struct run *run)
 {
     activate(run);
-    run->own = test_host_quote(run->host, digest_view(&run->task.qualifying), run->task.pcr_mask);
+    run->own =
+        test_host_quote(run->host, digest_view(&run->task.qualifying), run->task.demand.pcr_mask);
     return send_evidence(run);
 }
 
@@ -612,7 +613,7 @@ static void fewer_pcrs_are_refused(void **state)
     (void)state;
     assert_ok(step_hello(&run));
     assert_ok(step_challenge(&run));
-    run.task.pcr_mask = 0x7f;
+    run.task.demand.pcr_mask = 0x7f;
     assert_refused(step_evidence(&run), run.refusal, REFUSAL_QUOTE_SELECTION);
 }
 

@@ -25,6 +25,7 @@ static int perimeter_teardown(void **state)
 struct renewal_case {
     struct renewal_binding binding;
     struct boot_state previous;
+    bool is_whole;
     struct refusal refusal;
 };
 
@@ -35,7 +36,9 @@ static struct renewal_case renewal_new(void)
     OWN(test_evidence)
     struct test_evidence earlier = test_host_quote(&perimeter->node, digest_view(&anything), MASK);
     struct tpm_quote_info info;
+    struct pcr_bank bank;
 
+    assert_ok(pcr_bank_of_view(earlier.view.pcr_values, MASK, &bank));
     assert_ok(tpm_quote_info_parse(bytes_view(&earlier.quote), &info));
     return (struct renewal_case){
         .binding = {.scope = bundle_scope(perimeter->bundle),
@@ -46,7 +49,8 @@ static struct renewal_case renewal_new(void)
         .previous = {.reset_count = info.reset_count,
                      .restart_count = info.restart_count,
                      .clock_ms = info.clock_ms,
-                     .firmware = info.firmware},
+                     .firmware = info.firmware,
+                     .boot_pcrs = pcr_bank_digest(&bank, MASK)},
     };
 }
 
@@ -61,9 +65,15 @@ static enum status renew(struct renewal_case *renewal, struct test_host *host,
     struct appraisal appraisal;
 
     assert_ok(renewal_evidence(&evidence.view, &message));
-    return renewal_appraise(&renewal->binding, bytes_view(&message), node->policy,
-                            &perimeter->node.ak_public.name, &renewal->previous,
-                            PERIMETER_TEST_NOW_S, &appraisal, &renewal->refusal);
+    return renewal_appraise(&renewal->binding, bytes_view(&message),
+                            &(struct renewal_appraiser){
+                                .policy = &node->policy->pcrs,
+                                .is_whole = renewal->is_whole,
+                                .ak_name = &perimeter->node.ak_public.name,
+                                .previous = &renewal->previous,
+                                .now_s = PERIMETER_TEST_NOW_S,
+                            },
+                            &appraisal, &renewal->refusal);
 }
 
 static void a_fresh_quote_renews(void **state)

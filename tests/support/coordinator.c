@@ -197,7 +197,7 @@ static void challenge_send(struct coordinator_session *session, const struct dig
     const struct scope scope = bundle_scope(coordinator->bundle);
     struct digest root = merkle_root_of(leaf, 1);
     struct host_evidence_request request = {.qualifying = coordinator_qualifying(&scope, &root),
-                                            .pcr_mask = COORDINATOR_QUOTED_PCRS};
+                                            .demand = {.pcr_mask = COORDINATOR_QUOTED_PCRS}};
     struct coordinator_evidence evidence = {.leaf_count = 1};
     OWN(host_evidence) struct host_evidence quoted = {0};
     OWN(bytes) struct bytes challenge = {0};
@@ -294,10 +294,12 @@ static void take_evidence(struct coordinator_session *session, struct view paylo
 
 static void renewal_ask(struct coordinator_session *session)
 {
+    const struct evidence_demand demand = appraisal_demand(
+        &manifest_policy_by_name(session->coordinator->bundle->manifest, "compute")->pcrs, NULL);
     OWN(bytes) struct bytes challenge = {0};
 
     entropy_fill(session->binding.nonce, NONCE_SIZE);
-    assert_ok(renewal_challenge(&session->binding, 0, &challenge));
+    assert_ok(renewal_challenge(&session->binding, &demand, &challenge));
     session_send(session, TCCP__NODE_MESSAGE_KIND__RENEW_CHALLENGE, bytes_view(&challenge));
 }
 
@@ -323,14 +325,19 @@ static void take_renewal(struct coordinator_session *session, struct view payloa
 {
     struct coordinator *coordinator = session->coordinator;
     Tccp__RenewAccepted message = TCCP__RENEW_ACCEPTED__INIT;
+    const struct renewal_appraiser appraiser = {
+        .policy = &manifest_policy_by_name(coordinator->bundle->manifest, "compute")->pcrs,
+        .is_whole = true,
+        .ak_name = &coordinator->ak_name,
+        .previous = &coordinator->boot,
+        .now_s = time_wall_s(),
+    };
     OWN(bytes) struct bytes accepted = {0};
     struct refusal refusal = {0};
     struct appraisal appraisal;
 
-    if (renewal_appraise(&session->binding, payload,
-                         manifest_policy_by_name(coordinator->bundle->manifest, "compute"),
-                         &coordinator->ak_name, &coordinator->boot, time_wall_s(), &appraisal,
-                         &refusal) != STATUS_OK) {
+    if (renewal_appraise(&session->binding, payload, &appraiser, &appraisal, &refusal) !=
+        STATUS_OK) {
         session_refuse(session, &refusal);
         return;
     }

@@ -390,7 +390,7 @@ enum refusal_code fixture_renew(struct fixture *fixture, unsigned node)
         .number = registration->renewal + 1,
         .policy = fixture_node(fixture, node)->policy,
         .boot = registration->boot,
-        .ima = registration->ima,
+        .progress = registration->progress,
     };
 
     renewal.boot.clock_ms = ++fixture->clock;

@@ -362,6 +362,9 @@ static void renewal_after_a_reset_or_with_a_clock_that_stands_is_refused(void **
     soft.previous.ima = (struct ima_state){.count = soft.previous.ima.count,
                                            .aggregate = soft.previous.ima.aggregate};
     assert_accepted(soft.bench);
+    /* It brings no event log: what that explained is settled, as long as it is what it was. */
+    soft.bench->evidence.event_log = (struct view){0};
+    assert_accepted(soft.bench);
     quote = later;
     quote.reset_count++;
     soft_quote_take(&soft, &bank, EVIDENCE_MASK, &quote);
@@ -378,6 +381,42 @@ static void renewal_after_a_reset_or_with_a_clock_that_stands_is_refused(void **
     quote.firmware++;
     soft_quote_take(&soft, &bank, EVIDENCE_MASK, &quote);
     assert_bench_refused(soft.bench, REFUSAL_RESET);
+}
+
+/* What an earlier appraisal found does not hold for a boot that went on changing, nor under other
+ * reference sets: all has to be shown again. */
+static void renewal_that_rests_on_what_has_moved_needs_whole_evidence(void **state)
+{
+    OWN(soft_bench) struct soft_bench soft = soft_bench_new();
+    struct pcr_bank bank = soft_bench_begin(&soft);
+    struct soft_quote later = soft_quote_of(&soft);
+    struct reference_set set = {.name = "anything"};
+    struct view event_log = soft.bench->evidence.event_log, ima_log = soft.bench->evidence.ima_log;
+    struct appraisal appraisal;
+
+    (void)state;
+    assert_ok(bench_run(soft.bench, &appraisal, NULL));
+    soft.previous = appraisal.boot;
+    soft.bench->inputs.previous = &soft.previous;
+    soft.bench->evidence.ima_log = soft.bench->evidence.event_log = (struct view){0};
+    later.clock_ms++;
+    soft_quote_take(&soft, &bank, EVIDENCE_MASK, &later);
+    assert_accepted(soft.bench);
+
+    soft.bench->inputs.references.enforced = (struct reference_list){1, {&set}};
+    assert_status(bench_run(soft.bench, &appraisal, NULL), STATUS_CONFLICT);
+    soft.bench->inputs.references.enforced = (struct reference_list){0};
+
+    bank.values[4].bytes[0] ^= 1;
+    assert_ok(pcr_policy_allow(&soft.bench->policy, 4, &bank.values[4]));
+    soft_quote_take(&soft, &bank, EVIDENCE_MASK, &later);
+    assert_status(bench_run(soft.bench, &appraisal, NULL), STATUS_CONFLICT);
+
+    /* Shown whole, the log does not explain the other value. */
+    soft.bench->inputs.is_whole = true;
+    soft.bench->evidence.event_log = event_log;
+    soft.bench->evidence.ima_log = ima_log;
+    assert_bench_refused(soft.bench, REFUSAL_QUOTE_DIGEST);
 }
 
 /* An IMA log says on which firmware PCRs it rests. */
@@ -449,6 +488,7 @@ int main(void)
         cmocka_unit_test(changed_program_is_refused_where_pcr_10_is_pinned),
         cmocka_unit_test(violations_are_refused),
         cmocka_unit_test(renewal_after_a_reset_or_with_a_clock_that_stands_is_refused),
+        cmocka_unit_test(renewal_that_rests_on_what_has_moved_needs_whole_evidence),
         cmocka_unit_test(boot_aggregate_of_other_firmware_is_refused),
         cmocka_unit_test(firmware_pcr_without_an_explanation_is_refused),
         cmocka_unit_test(good_boots_are_accepted),

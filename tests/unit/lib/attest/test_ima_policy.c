@@ -176,16 +176,18 @@ static void violation_is_refused_unless_its_path_is_excepted(void **state)
     assert_ok(file_set_open(bytes_view(&bytes), &policy.files));
     assert_refused(check(&policy, "/var/log/x", &zero, NULL, true, &refusal), refusal,
                    REFUSAL_IMA_VIOLATION);
-    assert_ok(ima_policy_except(&policy, view_string("/var/log/")));
-    assert_ok(ima_policy_except(&policy, view_string("/run/y")));
+    assert_ok(ima_policy_except(&policy, IMA_EXCEPTION_VIOLATION, view_string("/var/log/")));
+    assert_ok(ima_policy_except(&policy, IMA_EXCEPTION_VIOLATION, view_string("/run/y")));
     assert_ok(check(&policy, "/var/log/x", &zero, NULL, true, &refusal));
     assert_ok(check(&policy, "/run/y", &zero, NULL, true, &refusal));
     assert_refused(check(&policy, "/run/yy", &zero, NULL, true, &refusal), refusal,
                    REFUSAL_IMA_VIOLATION);
     assert_refused(check(&policy, "/var/log/", &file, NULL, false, &refusal), refusal,
                    REFUSAL_FILE_NOT_ALLOWED); /* no violation: the exception does not help */
-    assert_status(ima_policy_except(&policy, view_string("relative")), STATUS_MALFORMED);
-    assert_status(ima_policy_except(&policy, (struct view){0}), STATUS_MALFORMED);
+    assert_status(ima_policy_except(&policy, IMA_EXCEPTION_VIOLATION, view_string("relative")),
+                  STATUS_MALFORMED);
+    assert_status(ima_policy_except(&policy, IMA_EXCEPTION_VIOLATION, (struct view){0}),
+                  STATUS_MALFORMED);
 }
 
 /* security.ima of a file, signed by the key. */

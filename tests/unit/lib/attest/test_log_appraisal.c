@@ -5,24 +5,6 @@
 #include "tests/unit/lib/attest/evidence_files.h"
 #include "tests/unit/lib/attest/log_writer.h"
 
-/* What is learned from one boot. */
-struct learned {
-    struct event_sequence events;
-    struct secure_boot_policy secure_boot;
-    bool has_secure_boot;
-    struct bytes files;
-    struct ima_policy ima;
-};
-
-static void learned_free(struct learned *learned)
-{
-    event_sequence_free(&learned->events);
-    secure_boot_policy_free(&learned->secure_boot);
-    ima_policy_free(&learned->ima);
-    bytes_free(&learned->files);
-}
-DEFINE_OWN_VALUE(learned, learned_free)
-
 /* All files that the boot measured; violations are no files. */
 static struct bytes files_learn(struct view log)
 {
@@ -44,22 +26,38 @@ static struct bytes files_learn(struct view log)
     return bytes;
 }
 
+/* What is learned from one boot. */
+struct learned {
+    struct bytes files;
+    struct reference_set *set;
+};
+
+static void learned_free(struct learned *learned)
+{
+    reference_set_free(learned->set);
+    bytes_free(&learned->files);
+}
+DEFINE_OWN_VALUE(learned, learned_free)
+
 static struct learned learn(const char *folder, uint32_t covered)
 {
     OWN(evidence_files) struct evidence_files files = evidence_load(folder);
-    struct learned learned = {0};
+    struct learned learned = {.files = files_learn(bytes_view(&files.ima_log)),
+                              .set = calloc(1, sizeof *learned.set)};
+    struct reference_set *set = learned.set;
 
-    assert_ok(event_sequence_learn(bytes_view(&files.event_log), covered, &learned.events, NULL));
-    learned.has_secure_boot =
-        secure_boot_learn(bytes_view(&files.event_log), &learned.secure_boot, NULL) == STATUS_OK;
-    learned.files = files_learn(bytes_view(&files.ima_log));
-    assert_ok(file_set_open(bytes_view(&learned.files), &learned.ima.files));
+    assert_non_null(set);
+    assert_ok(event_sequence_learn(bytes_view(&files.event_log), covered, &set->events, NULL));
+    set->has_events = set->has_files = true;
+    set->has_secure_boot =
+        secure_boot_learn(bytes_view(&files.event_log), &set->secure_boot, NULL) == STATUS_OK;
+    assert_ok(file_set_open(bytes_view(&learned.files), &set->files.files));
     return learned;
 }
 
-/* Appraises the folder by the reference, without any list of PCR values. */
-static enum status appraise(const char *folder, const struct learned *learned,
-                            struct refusal *refusal)
+/* Appraises the folder by the references, without any list of PCR values. */
+static enum status appraise_by(const char *folder, const struct references *references,
+                               struct refusal *refusal)
 {
     OWN(evidence_files) struct evidence_files files = evidence_load(folder);
     struct evidence_view evidence = evidence_view_of(&files);
@@ -68,20 +66,23 @@ static enum status appraise(const char *folder, const struct learned *learned,
     struct appraisal appraisal;
 
     *refusal = (struct refusal){0};
-    return appraisal_run(
-        &evidence,
-        &(struct appraisal_inputs){
-            .policy = &policy,
-            .reference = {.events = &learned->events,
-                          .secure_boot = learned->has_secure_boot ? &learned->secure_boot : NULL,
-                          .files = &learned->ima},
-            .qualifying = bytes_view(&files.qualifying),
-            .ak_trust = AK_TRUST_BY_EK,
-            .cas = cas,
-            .ca_count = 2,
-            .now_s = EVIDENCE_NOW_S,
-        },
-        &appraisal, refusal);
+    return appraisal_run(&evidence,
+                         &(struct appraisal_inputs){
+                             .policy = &policy,
+                             .references = *references,
+                             .qualifying = bytes_view(&files.qualifying),
+                             .ak_trust = AK_TRUST_BY_EK,
+                             .cas = cas,
+                             .ca_count = 2,
+                             .now_s = EVIDENCE_NOW_S,
+                         },
+                         &appraisal, refusal);
+}
+
+static enum status appraise(const char *folder, const struct learned *learned,
+                            struct refusal *refusal)
+{
+    return appraise_by(folder, &(struct references){.enforced = {1, {learned->set}}}, refusal);
 }
 
 enum { FIRMWARE_AND_KERNEL = 0x3ff, WITH_STUB = 0x7bff };
@@ -121,7 +122,7 @@ static void violation_is_refused_naming_the_path_unless_excepted(void **state)
         assert_string_equal(refusal_name(refusal.code), "ima-violation");
         assert_int_equal(sscanf(refusal.detail, "%255s", path), 1);
         assert_true(path[0] == '/' && exceptions++ < 2);
-        assert_ok(ima_policy_except(&boot.ima, view_string(path)));
+        assert_ok(ima_policy_except(&boot.set->files, IMA_EXCEPTION_VIOLATION, view_string(path)));
     }
     assert_true(exceptions > 0);
 }
@@ -135,9 +136,10 @@ static void kernel_past_secure_boot_is_refused(void **state)
     (void)state;
     assert_refused(appraise("secureboot", &good, &refusal), refusal, REFUSAL_EVENT_UNEXPECTED);
     /* The capture quotes fewer PCRs than the other policy covers: look at PCRs 0 to 9. */
-    uki.events.covered &= FIRMWARE_AND_KERNEL;
-    for (size_t i = 0; i < uki.events.step_count; i++) {
-        uki.events.steps[i].optional = !(uki.events.covered >> uki.events.steps[i].pcr & 1);
+    uki.set->events.covered &= FIRMWARE_AND_KERNEL;
+    for (size_t i = 0; i < uki.set->events.step_count; i++) {
+        uki.set->events.steps[i].optional =
+            !(uki.set->events.covered >> uki.set->events.steps[i].pcr & 1);
     }
     assert_refused(appraise("secureboot", &uki, &refusal), refusal, REFUSAL_SECURE_BOOT);
     assert_non_null(strstr(refusal.detail, "no image was verified"));
@@ -150,8 +152,8 @@ static void boot_without_secure_boot_is_refused_where_it_is_wanted(void **state)
     struct refusal refusal;
 
     (void)state;
-    good.secure_boot = TAKE(uki.secure_boot);
-    good.has_secure_boot = true;
+    good.set->secure_boot = TAKE(uki.set->secure_boot);
+    good.set->has_secure_boot = true;
     assert_refused(appraise("good", &good, &refusal), refusal, REFUSAL_SECURE_BOOT);
     assert_non_null(strstr(refusal.detail, "off"));
 }
@@ -161,17 +163,14 @@ static void boot_without_secure_boot_is_refused_where_it_is_wanted(void **state)
 static void covered_pcr_that_the_log_does_not_explain_is_refused(void **state)
 {
     OWN(bytes) struct bytes log = vector_load("evidence/good/eventlog.bin");
-    OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
-    struct reference reference = {.events = &good.events};
     struct pcr_bank quoted;
 
     (void)state;
     assert_ok(event_log_replay(bytes_view(&log), &quoted, NULL));
     quoted.mask = 0xffff;
     quoted.values[12].bytes[0] = 1;
-    assert_ok(event_log_appraise(bytes_view(&log), &quoted, &reference, NULL));
-    good.events.covered |= 1u << 12;
-    assert_status(event_log_appraise(bytes_view(&log), &quoted, &reference, NULL), STATUS_REFUSED);
+    assert_ok(event_log_appraise(bytes_view(&log), &quoted, FIRMWARE_AND_KERNEL, NULL));
+    assert_status(event_log_appraise(bytes_view(&log), &quoted, 1u << 12, NULL), STATUS_REFUSED);
 }
 
 /* A log that does not lead to the quote accuses no file. */
@@ -180,15 +179,54 @@ static void file_that_the_quote_does_not_cover_is_not_named(void **state)
     OWN(evidence_files) struct evidence_files files = evidence_load("good");
     OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
     OWN(bytes) struct bytes tampered = vector_load("evidence/tampered/ima.bin");
+    struct file_judge judge = {.references = {1, {good.set}}};
     struct ima_state ima = {0};
     struct pcr_bank quoted;
     struct refusal refusal;
 
     (void)state;
     assert_ok(pcr_bank_of_view(bytes_view(&files.pcr_values), EVIDENCE_MASK, &quoted));
-    assert_refused(ima_log_appraise(bytes_view(&tampered), &quoted, &good.ima, &ima, &refusal),
+    assert_refused(ima_log_appraise(bytes_view(&tampered), &quoted, &judge, 1, &ima, &refusal),
                    refusal, REFUSAL_IMA_LOG);
     assert_int_equal(ima.count, 0);
+}
+
+/* During an upgrade: a boot of either version is good, and files of both. */
+static void sets_valid_side_by_side_accept_what_one_of_them_accepts(void **state)
+{
+    OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
+    OWN(learned) struct learned cmdline = learn("cmdline", FIRMWARE_AND_KERNEL);
+    struct references references = {.enforced = {2, {cmdline.set, good.set}}};
+    struct refusal refusal;
+
+    (void)state;
+    assert_ok(appraise_by("good", &references, &refusal));
+    assert_ok(appraise_by("cmdline", &references, &refusal));
+    assert_refused(appraise_by("tampered", &references, &refusal), refusal,
+                   REFUSAL_FILE_NOT_ALLOWED);
+    references.enforced = (struct reference_list){1, {good.set}};
+    assert_refused(appraise_by("cmdline", &references, &refusal), refusal,
+                   REFUSAL_EVENT_UNEXPECTED);
+}
+
+static void staged_set_is_reported_and_not_enforced(void **state)
+{
+    OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
+    OWN(learned) struct learned tampered = learn("tampered", FIRMWARE_AND_KERNEL);
+    struct refusal staged[2] = {{0}}, refusal;
+    struct references references = {.enforced = {1, {tampered.set}},
+                                    .staged = {2, {good.set, tampered.set}},
+                                    .staged_refusals = staged};
+
+    (void)state;
+    assert_ok(appraise_by("tampered", &references, &refusal));
+    assert_int_equal(staged[0].code, REFUSAL_FILE_NOT_ALLOWED);
+    assert_string_equal(staged[0].finding.subject, "/payload/agent");
+    assert_int_equal(staged[1].code, REFUSAL_NONE);
+    /* It does not make anything acceptable either. */
+    references.enforced = (struct reference_list){1, {good.set}};
+    assert_refused(appraise_by("tampered", &references, &refusal), refusal,
+                   REFUSAL_FILE_NOT_ALLOWED);
 }
 
 static void good_boots_are_accepted(void **state)
@@ -208,7 +246,7 @@ static void signed_unified_kernel_image_is_accepted(void **state)
     struct refusal refusal;
 
     (void)state;
-    assert_true(uki.has_secure_boot);
+    assert_true(uki.set->has_secure_boot);
     assert_ok(appraise("uki-sb", &uki, &refusal));
 }
 
@@ -222,6 +260,8 @@ int main(void)
         cmocka_unit_test(boot_without_secure_boot_is_refused_where_it_is_wanted),
         cmocka_unit_test(covered_pcr_that_the_log_does_not_explain_is_refused),
         cmocka_unit_test(file_that_the_quote_does_not_cover_is_not_named),
+        cmocka_unit_test(sets_valid_side_by_side_accept_what_one_of_them_accepts),
+        cmocka_unit_test(staged_set_is_reported_and_not_enforced),
         cmocka_unit_test(good_boots_are_accepted),
         cmocka_unit_test(signed_unified_kernel_image_is_accepted),
     };

@@ -119,12 +119,11 @@ static void a_text_or_line_that_is_too_long_is_refused(void **state)
                               &bytes, &error),
         STATUS_MALFORMED);
     assert_int_equal(error.line, 0);
-    assert_status(
-        manifest_text_compile((struct view){(const uint8_t *)text, MANIFEST_TEXT_LINE_MAX + 1},
-                              &bytes, &error),
-        STATUS_MALFORMED);
+    assert_status(manifest_text_compile(
+                      (struct view){(const uint8_t *)text, STATEMENT_LINE_MAX + 1}, &bytes, &error),
+                  STATUS_MALFORMED);
     assert_int_equal(error.line, 1);
-    assert_int_equal(error.column, MANIFEST_TEXT_LINE_MAX + 1);
+    assert_int_equal(error.column, STATEMENT_LINE_MAX + 1);
     free(text);
 }
 

@@ -166,7 +166,7 @@ static void a_renewal_shows_the_same_boot_the_policy_and_the_next_number(void **
                             .number = 1,
                             .policy = node->policy,
                             .boot = node->registration.boot,
-                            .ima = {.count = 5}};
+                            .progress = {.ima_count = 5}};
     good.boot.clock_ms += 10;
     renewal = good;
     renewal.number = 2;
@@ -191,7 +191,7 @@ static void a_renewal_shows_the_same_boot_the_policy_and_the_next_number(void **
     renewal = good;
     renewal.number = 2;
     renewal.boot.clock_ms++;
-    renewal.ima.count = 4;
+    renewal.progress.ima_count = 4;
     assert_verdict(renew_with(&fixture, &renewal), REFUSAL_IMA_LOG);
     assert_int_equal(registry_counters(fixture.registry)->renewals, 1);
     fixture_stop(&fixture);

@@ -1,17 +1,17 @@
-/* Lines of the text form as statements: words, an assignment, the begin or end of a section. */
-#include "lib/perimeter/manifest_text_private.h"
+#include "lib/base/statement.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-enum status parser_fail(const struct parser *parser, unsigned column, const char *format, ...)
+enum status statement_fail(const struct statement_reader *reader, unsigned column,
+                           const char *format, ...)
 {
     va_list arguments;
 
-    parser->error->line = parser->line;
-    parser->error->column = column;
+    reader->error->line = reader->line;
+    reader->error->column = column;
     va_start(arguments, format);
-    (void)vsnprintf(parser->error->message, sizeof parser->error->message, format, arguments);
+    (void)vsnprintf(reader->error->message, sizeof reader->error->message, format, arguments);
     va_end(arguments);
     return STATUS_MALFORMED;
 }
@@ -48,7 +48,7 @@ static struct word word_next(struct view line, size_t *at)
 }
 
 /* What follows '=': one word, which may hold any mark. */
-static enum status value_read(const struct parser *parser, struct view line, size_t at,
+static enum status value_read(const struct statement_reader *reader, struct view line, size_t at,
                               struct statement *statement)
 {
     struct word *value = &statement->value;
@@ -60,7 +60,7 @@ static enum status value_read(const struct parser *parser, struct view line, siz
     for (end = at; end < line.size && !is_blank(line.data[end]); end++) {
     }
     if (end == at) {
-        return parser_fail(parser, (unsigned)at + 1, "a value is missing");
+        return statement_fail(reader, (unsigned)at + 1, "a value is missing");
     }
     value->text = (struct view){line.data + at, end - at};
     value->column = (unsigned)at + 1;
@@ -68,12 +68,12 @@ static enum status value_read(const struct parser *parser, struct view line, siz
         end++;
     }
     if (end < line.size) {
-        return parser_fail(parser, (unsigned)end + 1, "more than one value");
+        return statement_fail(reader, (unsigned)end + 1, "more than one value");
     }
     return STATUS_OK;
 }
 
-static enum status statement_parse(const struct parser *parser, struct view line,
+static enum status statement_parse(const struct statement_reader *reader, struct view line,
                                    struct statement *ret_statement)
 {
     struct statement statement = {.count = 0};
@@ -86,63 +86,64 @@ static enum status statement_parse(const struct parser *parser, struct view line
             break;
         }
         if (statement.opens || statement.closes) {
-            return parser_fail(parser, word.column, "nothing may follow on the same line");
+            return statement_fail(reader, word.column, "nothing may follow on the same line");
         }
         if (view_is(word.text, "=")) {
             statement.assigns = true;
             if (statement.count == 0) {
-                return parser_fail(parser, word.column, "a key is missing before '='");
+                return statement_fail(reader, word.column, "a key is missing before '='");
             }
-            TRY(value_read(parser, line, at, &statement));
+            TRY(value_read(reader, line, at, &statement));
             break;
         }
         statement.opens = view_is(word.text, "{");
         statement.closes = view_is(word.text, "}");
         if (statement.count == 0 && statement.opens) {
-            return parser_fail(parser, word.column, "a section's name is missing before '{'");
+            return statement_fail(reader, word.column, "a section's name is missing before '{'");
         }
         if (statement.closes && statement.count) {
-            return parser_fail(parser, word.column, "a '}' stands on a line of its own");
+            return statement_fail(reader, word.column, "a '}' stands on a line of its own");
         }
         if (statement.opens || statement.closes) {
             statement.column = word.column;
             continue;
         }
-        if (statement.count == WORD_COUNT_MAX) {
-            return parser_fail(parser, word.column, "too many words");
+        if (statement.count == STATEMENT_WORD_COUNT_MAX) {
+            return statement_fail(reader, word.column, "too many words");
         }
         statement.words[statement.count++] = word;
     }
     if (statement.count && !statement.assigns && !statement.opens && !statement.closes) {
-        return parser_fail(parser, statement.words[0].column, "'=' or '{' is missing");
+        return statement_fail(reader, statement.words[0].column, "'=' or '{' is missing");
     }
     *ret_statement = statement;
     return STATUS_OK;
 }
 
 /* The next line, without its end and its comment. */
-static enum status line_read(struct parser *parser, struct view *ret_line)
+static enum status line_read(struct statement_reader *reader, struct view *ret_line)
 {
-    struct view line = {parser->reader.at, 0};
+    struct view line = {reader->bytes.at, 0};
     bool in_comment = false;
     size_t size = 0;
 
-    parser->line++;
-    while (parser->reader.left) {
-        uint8_t byte = reader_u8(&parser->reader);
+    reader->line++;
+    while (reader->bytes.left) {
+        uint8_t byte = reader_u8(&reader->bytes);
 
         if (byte == '\n') {
             break;
         }
         size++;
-        if (size > MANIFEST_TEXT_LINE_MAX) {
-            return parser_fail(parser, (unsigned)size, "a line of more than %d characters",
-                               MANIFEST_TEXT_LINE_MAX);
+        if (size > STATEMENT_LINE_MAX) {
+            return statement_fail(reader, (unsigned)size, "a line of more than %d characters",
+                                  STATEMENT_LINE_MAX);
         }
         in_comment |= byte == '#';
         /* Comments may be in any language; nothing else may look like what it is not. */
         if ((byte < 0x20 && byte != '\t') || byte == 0x7f || (byte > 0x7e && !in_comment)) {
-            return parser_fail(parser, (unsigned)size, "a character that is not printable ASCII");
+            return statement_fail(reader, (unsigned)size,
+                                  "a character that is not printable ASCII");
         }
         line.size += !in_comment;
     }
@@ -150,10 +151,10 @@ static enum status line_read(struct parser *parser, struct view *ret_line)
     return STATUS_OK;
 }
 
-enum status statement_read(struct parser *parser, struct statement *ret_statement)
+enum status statement_read(struct statement_reader *reader, struct statement *ret_statement)
 {
     struct view line = {NULL, 0};
 
-    TRY(line_read(parser, &line));
-    return statement_parse(parser, line, ret_statement);
+    TRY(line_read(reader, &line));
+    return statement_parse(reader, line, ret_statement);
 }
