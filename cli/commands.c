@@ -95,6 +95,21 @@ OPTIONS(perimeter_apply_options) = {
     {"succession", 0, "FILE", "a succession of the root; may be repeated, in order"},
     OPTIONS_END,
 };
+OPTIONS(policy_learn_options) = {
+    {"from", 0, "EVIDENCE", "a folder with a good boot's evidence; may be repeated"},
+    {"name", 0, "NAME", "the policy's name (learned)"},
+    {"firmware", 0, NULL, "allow the TPM's firmware version only"},
+    {"out", 0, "FILE", "where the text goes (standard output)"},
+    OPTIONS_END,
+};
+OPTIONS(policy_compile_options) = {
+    {"out", 0, "FILE", "where the reference set goes (POLICY.set)"},
+    OPTIONS_END,
+};
+OPTIONS(policy_try_options) = {
+    {"ca", 0, "FILE", "a CA of the TPM's manufacturer, DER; may be repeated"},
+    OPTIONS_END,
+};
 OPTIONS(bootstrap_options) = {
     {"out", 0, "FILE", "where the request goes (endorsement-request)"},
     {"endorsement", 0, "FILE", "complete the bootstrap with this endorsement"},
@@ -194,6 +209,19 @@ const struct command commands[] = {
     {"perimeter", "apply", "[MANIFEST]", 0, 1, "bring signed documents into force",
      "A signed manifest, an endorsement, or both; with a succession all that the new keys signed.",
      perimeter_apply_options, perimeter_apply},
+    {"policy", "learn", "", 0, 0, "make a policy of what good boots show",
+     "Events and Secure Boot of the first --from, files of all. The quotes and logs are checked.\n"
+     "Look at the text before you trust it: it allows whatever ran there.",
+     policy_learn_options, policy_learn_run},
+    {"policy", "compile", "POLICY", 1, 1, "compile a policy's text into a reference set",
+     "A manifest names the set by its digest. Says what the policy leaves open.",
+     policy_compile_options, policy_compile_run},
+    {"policy", "lint", "POLICY", 1, 1, "say what a policy leaves open", NULL, NULL,
+     policy_lint_run},
+    {"policy", "try", "POLICY EVIDENCE", 2, 2, "appraise kept evidence by a policy, offline",
+     "POLICY is a text or a reference set, EVIDENCE a folder. Ends with 0 where it is accepted,\n"
+     "with 3 where it is refused, every reason shown, and with 1 where it cannot be read.",
+     policy_try_options, policy_try_run},
     {"cluster", "bootstrap", "", 0, 0, "start a cluster in its first member",
      "On that member's machine. Without --endorsement the member makes the seed and writes the\n"
      "request for the ETE; with it the cluster starts.",

@@ -51,6 +51,12 @@ enum exit_code perimeter_diff(struct cli *cli);
 enum exit_code perimeter_show(struct cli *cli);
 enum exit_code perimeter_apply(struct cli *cli);
 
+/* Appraisal policies, offline. */
+enum exit_code policy_learn_run(struct cli *cli);
+enum exit_code policy_compile_run(struct cli *cli);
+enum exit_code policy_lint_run(struct cli *cli);
+enum exit_code policy_try_run(struct cli *cli);
+
 /* The coordinator. */
 enum exit_code cluster_bootstrap(struct cli *cli);
 enum exit_code cluster_members(struct cli *cli);

@@ -1,6 +1,6 @@
 # tccpctl: one table of commands; what asks a member goes through lib/net.
 bin_PROGRAMS += cli/tccpctl
-LINK_CLI = cli/libcli.a lib/image/libimage.a $(LINK_PROTOCOL) $(LINK_NET) $(LINK_DAEMON) $(JANSSON_LIBS) $(SMARTCOLS_LIBS)
+LINK_CLI = cli/libcli.a lib/image/libimage.a lib/policy/libpolicy.a $(LINK_PROTOCOL) $(LINK_NET) $(LINK_DAEMON) $(JANSSON_LIBS) $(SMARTCOLS_LIBS)
 noinst_LIBRARIES += cli/libcli.a
 cli_libcli_a_SOURCES = \
 	%D%/cli.h \
@@ -12,6 +12,7 @@ cli_libcli_a_SOURCES = \
 	%D%/ete_endorse.c \
 	%D%/ete_sign.c \
 	%D%/ete_succeed.c \
+	%D%/evidence_folder.c %D%/evidence_folder.h \
 	%D%/files.c %D%/files.h \
 	%D%/help.c \
 	%D%/identity.c %D%/identity.h \
@@ -25,7 +26,10 @@ cli_libcli_a_SOURCES = \
 	%D%/passphrase.c %D%/passphrase.h \
 	%D%/perimeter.c %D%/perimeter.h \
 	%D%/perimeter_online.c \
+	%D%/policy.c \
+	%D%/policy_file.c %D%/policy_file.h \
 	%D%/policy_options.c %D%/policy_options.h \
+	%D%/policy_try.c \
 	%D%/remember.c %D%/remember.h \
 	%D%/report.c \
 	%D%/session.c %D%/session.h \

@@ -186,6 +186,7 @@ static enum status quote_appraise(const struct evidence_view *evidence,
 {
     const struct pcr_policy *policy = inputs->policy;
     struct evidence_demand demand = appraisal_demand(policy, &inputs->references);
+    uint32_t mask = demand.pcr_mask | inputs->more_pcrs;
     bool is_whole = !inputs->previous || inputs->is_whole;
     struct boot_state *boot = &appraisal->boot;
     struct tpm_quote_info info;
@@ -193,8 +194,8 @@ static enum status quote_appraise(const struct evidence_view *evidence,
     if (demand.pcr_mask == 0 || (policy->listed == 0 && inputs->references.enforced.count == 0)) {
         return refuse(refusal, REFUSAL_POLICY_MISSING, "the policy lists no PCR");
     }
-    TRY(quote_check_by(ak, evidence->quote, evidence->signature, inputs->qualifying,
-                       demand.pcr_mask, &info, refusal));
+    TRY(quote_check_by(ak, evidence->quote, evidence->signature, inputs->qualifying, mask, &info,
+                       refusal));
     if (inputs->previous) {
         TRY(boot_check(&info, inputs->previous, refusal));
     }
@@ -203,7 +204,7 @@ static enum status quote_appraise(const struct evidence_view *evidence,
     boot->clock_ms = info.clock_ms;
     boot->firmware = info.firmware;
     memcpy(appraisal->pcr_digest.bytes, info.pcr_digest.bytes, SHA256_SIZE);
-    TRY(values_check(evidence, demand.pcr_mask, appraisal, refusal));
+    TRY(values_check(evidence, mask, appraisal, refusal));
     boot->boot_pcrs = pcr_bank_digest(&appraisal->pcrs, demand.pcr_mask & ~(1u << PCR_IMA));
     boot->references = reference_list_digest(&inputs->references.enforced);
     if (is_whole) {

@@ -59,6 +59,7 @@ struct references {
 struct appraisal_inputs {
     const struct pcr_policy *policy;
     struct references references;
+    uint32_t more_pcrs;     /* that the quote covers besides; only kept evidence has such */
     struct view qualifying; /* the extraData that the quote must carry; not empty */
     enum ak_trust ak_trust;
     /* With AK_TRUST_BY_EK: CAs of TPM manufacturers, DER. */

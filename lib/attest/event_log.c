@@ -6,48 +6,59 @@
 
 enum { FIRMWARE_PCR_COUNT = 8, SHA1_SIZE = 20 };
 
+static const struct {
+    uint32_t type;
+    const char *name;
+} type_names[] = {
+    {EVENT_POST_CODE, "POST_CODE"},
+    {EVENT_NO_ACTION, "NO_ACTION"},
+    {EVENT_SEPARATOR, "SEPARATOR"},
+    {EVENT_ACTION, "ACTION"},
+    {EVENT_TAG, "EVENT_TAG"},
+    {EVENT_S_CRTM_CONTENTS, "S_CRTM_CONTENTS"},
+    {EVENT_S_CRTM_VERSION, "S_CRTM_VERSION"},
+    {EVENT_CPU_MICROCODE, "CPU_MICROCODE"},
+    {EVENT_PLATFORM_CONFIG_FLAGS, "PLATFORM_CONFIG_FLAGS"},
+    {EVENT_TABLE_OF_DEVICES, "TABLE_OF_DEVICES"},
+    {EVENT_COMPACT_HASH, "COMPACT_HASH"},
+    {EVENT_IPL, "IPL"},
+    {EVENT_NONHOST_CODE, "NONHOST_CODE"},
+    {EVENT_NONHOST_CONFIG, "NONHOST_CONFIG"},
+    {EVENT_EFI_VARIABLE_DRIVER_CONFIG, "EFI_VARIABLE_DRIVER_CONFIG"},
+    {EVENT_EFI_VARIABLE_BOOT, "EFI_VARIABLE_BOOT"},
+    {EVENT_EFI_BOOT_SERVICES_APPLICATION, "EFI_BOOT_SERVICES_APPLICATION"},
+    {EVENT_EFI_BOOT_SERVICES_DRIVER, "EFI_BOOT_SERVICES_DRIVER"},
+    {EVENT_EFI_RUNTIME_SERVICES_DRIVER, "EFI_RUNTIME_SERVICES_DRIVER"},
+    {EVENT_EFI_GPT_EVENT, "EFI_GPT_EVENT"},
+    {EVENT_EFI_ACTION, "EFI_ACTION"},
+    {EVENT_EFI_PLATFORM_FIRMWARE_BLOB, "EFI_PLATFORM_FIRMWARE_BLOB"},
+    {EVENT_EFI_HANDOFF_TABLES, "EFI_HANDOFF_TABLES"},
+    {EVENT_EFI_PLATFORM_FIRMWARE_BLOB2, "EFI_PLATFORM_FIRMWARE_BLOB2"},
+    {EVENT_EFI_HANDOFF_TABLES2, "EFI_HANDOFF_TABLES2"},
+    {EVENT_EFI_VARIABLE_BOOT2, "EFI_VARIABLE_BOOT2"},
+    {EVENT_EFI_GPT_EVENT2, "EFI_GPT_EVENT2"},
+    {EVENT_EFI_VARIABLE_AUTHORITY, "EFI_VARIABLE_AUTHORITY"},
+};
+
 const char *event_type_name(uint32_t type)
 {
-    static const struct {
-        uint32_t type;
-        const char *name;
-    } names[] = {
-        {EVENT_POST_CODE, "POST_CODE"},
-        {EVENT_NO_ACTION, "NO_ACTION"},
-        {EVENT_SEPARATOR, "SEPARATOR"},
-        {EVENT_ACTION, "ACTION"},
-        {EVENT_TAG, "EVENT_TAG"},
-        {EVENT_S_CRTM_CONTENTS, "S_CRTM_CONTENTS"},
-        {EVENT_S_CRTM_VERSION, "S_CRTM_VERSION"},
-        {EVENT_CPU_MICROCODE, "CPU_MICROCODE"},
-        {EVENT_PLATFORM_CONFIG_FLAGS, "PLATFORM_CONFIG_FLAGS"},
-        {EVENT_TABLE_OF_DEVICES, "TABLE_OF_DEVICES"},
-        {EVENT_COMPACT_HASH, "COMPACT_HASH"},
-        {EVENT_IPL, "IPL"},
-        {EVENT_NONHOST_CODE, "NONHOST_CODE"},
-        {EVENT_NONHOST_CONFIG, "NONHOST_CONFIG"},
-        {EVENT_EFI_VARIABLE_DRIVER_CONFIG, "EFI_VARIABLE_DRIVER_CONFIG"},
-        {EVENT_EFI_VARIABLE_BOOT, "EFI_VARIABLE_BOOT"},
-        {EVENT_EFI_BOOT_SERVICES_APPLICATION, "EFI_BOOT_SERVICES_APPLICATION"},
-        {EVENT_EFI_BOOT_SERVICES_DRIVER, "EFI_BOOT_SERVICES_DRIVER"},
-        {EVENT_EFI_RUNTIME_SERVICES_DRIVER, "EFI_RUNTIME_SERVICES_DRIVER"},
-        {EVENT_EFI_GPT_EVENT, "EFI_GPT_EVENT"},
-        {EVENT_EFI_ACTION, "EFI_ACTION"},
-        {EVENT_EFI_PLATFORM_FIRMWARE_BLOB, "EFI_PLATFORM_FIRMWARE_BLOB"},
-        {EVENT_EFI_HANDOFF_TABLES, "EFI_HANDOFF_TABLES"},
-        {EVENT_EFI_PLATFORM_FIRMWARE_BLOB2, "EFI_PLATFORM_FIRMWARE_BLOB2"},
-        {EVENT_EFI_HANDOFF_TABLES2, "EFI_HANDOFF_TABLES2"},
-        {EVENT_EFI_VARIABLE_BOOT2, "EFI_VARIABLE_BOOT2"},
-        {EVENT_EFI_GPT_EVENT2, "EFI_GPT_EVENT2"},
-        {EVENT_EFI_VARIABLE_AUTHORITY, "EFI_VARIABLE_AUTHORITY"},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        if (names[i].type == type) {
-            return names[i].name;
+    for (size_t i = 0; i < ARRAY_SIZE(type_names); i++) {
+        if (type_names[i].type == type) {
+            return type_names[i].name;
         }
     }
     return "unknown event";
+}
+
+enum status event_type_of_name(struct view name, uint32_t *ret_type)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(type_names); i++) {
+        if (view_equal(name, view_string(type_names[i].name))) {
+            *ret_type = type_names[i].type;
+            return STATUS_OK;
+        }
+    }
+    return STATUS_NOT_FOUND;
 }
 
 /* TCG_EfiSpecIdEvent (section 10.4.5.1): which digests each event has, and of which size. */

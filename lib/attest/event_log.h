@@ -46,6 +46,8 @@ enum {
 };
 /* "EFI_BOOT_SERVICES_APPLICATION" and so on; "unknown event" for others. */
 const char *event_type_name(uint32_t type);
+/* The other way round; STATUS_NOT_FOUND. */
+WARN_UNUSED enum status event_type_of_name(struct view name, uint32_t *ret_type);
 
 struct event {
     uint32_t number; /* in the log; the header is 0, the first event 1 */

@@ -65,6 +65,11 @@ WARN_UNUSED enum status event_sequence_learn(struct view log, uint32_t covered,
 WARN_UNUSED enum status event_sequence_check_roles(const struct event_sequence *sequence,
                                                    struct refusal *ret_refusal);
 
+/* Of the events of these PCRs alone, see event_sequence_check(). */
+WARN_UNUSED enum status event_sequence_check_pcrs(const struct event_sequence *sequence,
+                                                  uint32_t pcrs, struct view log,
+                                                  struct refusal *ret_refusal);
+
 /*
  * Every event of the covered PCRs is the next step of its PCR, optional steps left out, and no
  * step that is not optional is left over. EVENT_UNEXPECTED names the event, what was seen and what

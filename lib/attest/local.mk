@@ -15,6 +15,7 @@ lib_attest_libattest_a_SOURCES = \
 	%D%/ima_policy.c %D%/ima_policy.h \
 	%D%/ima_signature.c %D%/ima_signature.h \
 	%D%/log_appraisal.c %D%/log_appraisal.h \
+	%D%/objections.c %D%/objections.h \
 	%D%/pcr_bank.c %D%/pcr_bank.h \
 	%D%/pcr_policy.c %D%/pcr_policy.h \
 	%D%/pcr_policy_message.c %D%/pcr_policy_message.h \

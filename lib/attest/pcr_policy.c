@@ -77,6 +77,14 @@ static enum status not_allowed(const struct pcr_policy *policy, unsigned pcr,
         "%s is %s, which is none of the %zu allowed values", subject, seen.text, count);
 }
 
+enum status pcr_policy_check_pcr(const struct pcr_policy *policy, unsigned pcr,
+                                 const struct pcr_bank *bank, struct refusal *refusal)
+{
+    return !(policy->listed >> pcr & 1) || value_is_allowed(policy, pcr, &bank->values[pcr])
+               ? STATUS_OK
+               : not_allowed(policy, pcr, &bank->values[pcr], refusal);
+}
+
 enum status pcr_policy_check(const struct pcr_policy *policy, const struct pcr_bank *bank,
                              struct refusal *refusal)
 {
@@ -87,9 +95,7 @@ enum status pcr_policy_check(const struct pcr_policy *policy, const struct pcr_b
     }
     ASSERT((bank->mask & mask) == mask);
     for (unsigned pcr = 0; pcr < PCR_COUNT; pcr++) {
-        if ((policy->listed >> pcr & 1) && !value_is_allowed(policy, pcr, &bank->values[pcr])) {
-            return not_allowed(policy, pcr, &bank->values[pcr], refusal);
-        }
+        TRY(pcr_policy_check_pcr(policy, pcr, bank, refusal));
     }
     return STATUS_OK;
 }

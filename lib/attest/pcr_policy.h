@@ -45,4 +45,9 @@ uint32_t pcr_policy_mask(const struct pcr_policy *policy);
 WARN_UNUSED enum status pcr_policy_check(const struct pcr_policy *policy,
                                          const struct pcr_bank *bank, struct refusal *ret_refusal);
 
+/* The same for one PCR; STATUS_OK where the policy does not list it. */
+WARN_UNUSED enum status pcr_policy_check_pcr(const struct pcr_policy *policy, unsigned pcr,
+                                             const struct pcr_bank *bank,
+                                             struct refusal *ret_refusal);
+
 #endif

@@ -44,7 +44,7 @@ libbase.a:log.o fprintf fputs fputc fwrite __fprintf_chk vfprintf __vfprintf_chk
 '
 
 # Sans-I/O libraries get time and entropy as arguments, and touch neither files nor sockets nor threads.
-SANS_IO_LIBRARIES="lib/base/libbase.a lib/crypto/libcrypto.a lib/attest/libattest.a lib/perimeter/libperimeter.a
+SANS_IO_LIBRARIES="lib/base/libbase.a lib/crypto/libcrypto.a lib/attest/libattest.a lib/policy/libpolicy.a lib/perimeter/libperimeter.a
 lib/health/libhealth.a lib/protocol/libprotocol.a tcd/core/libcore.a"
 SANS_IO_FORBIDDEN='
 socket connect bind listen accept accept4 send sendto sendmsg recv recvfrom recvmsg getaddrinfo poll ppoll select epoll_.*

@@ -23,8 +23,10 @@ static struct event_sequence sequence_new(void)
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
         struct event_step *step;
 
-        assert_ok(event_sequence_add(&sequence, steps[i].pcr, EVENT_IPL, steps[i].role,
-                                     event_role_name(steps[i].role), &step));
+        assert_ok(
+            event_sequence_add(&sequence, steps[i].pcr,
+                               steps[i].pcr == 4 ? EVENT_EFI_BOOT_SERVICES_APPLICATION : EVENT_TAG,
+                               steps[i].role, event_role_name(steps[i].role), &step));
         assert_ok(event_step_allow(step, steps[i].digest));
     }
     return sequence;
