@@ -10,6 +10,9 @@ static const uint8_t database_guid[EFI_GUID_SIZE] = {
 static const uint8_t sha256_guid[EFI_GUID_SIZE] = {0x26, 0x16, 0xc4, 0xc1, 0x4c, 0x50, 0x92, 0x40,
                                                    0xac, 0xa9, 0x41, 0xf9, 0x36, 0x93, 0x43, 0x28};
 
+static const uint8_t x509_guid[EFI_GUID_SIZE] = {0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a,
+                                                 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72};
+
 /* UTF-16LE that is ASCII, without a NUL. */
 static bool name_read(struct reader *reader, uint64_t count, char *ret_name)
 {
@@ -57,20 +60,29 @@ bool efi_variable_is_database(const struct efi_variable *variable, const char *n
            strcmp(variable->name, name) == 0;
 }
 
+static enum efi_signature_type signature_type(struct view guid)
+{
+    if (view_equal(guid, VIEW_OF_ARRAY(sha256_guid))) {
+        return EFI_SIGNATURE_SHA256;
+    }
+    return view_equal(guid, VIEW_OF_ARRAY(x509_guid)) ? EFI_SIGNATURE_X509 : EFI_SIGNATURE_OTHER;
+}
+
 /* One EFI_SIGNATURE_LIST: {GUID, u32 list size, u32 header size, u32 signature size, header,
  * signatures}; a signature is {owner GUID, data}. */
-static bool list_walk(struct reader *reader, efi_hash_visitor visit, void *context)
+static bool list_walk(struct reader *reader, efi_signature_visitor visit, void *context)
 {
     enum { FIXED_SIZE = EFI_GUID_SIZE + 12 };
-    struct view type = reader_view(reader, EFI_GUID_SIZE);
+    struct efi_signature signature = {
+        .type = signature_type(reader_view(reader, EFI_GUID_SIZE)),
+    };
     uint32_t list_size = reader_u32_le(reader), header_size = reader_u32_le(reader);
     uint32_t signature_size = reader_u32_le(reader);
-    bool is_sha256 = view_equal(type, VIEW_OF_ARRAY(sha256_guid));
     struct reader signatures;
 
     if (reader->bad || list_size < FIXED_SIZE || signature_size <= EFI_GUID_SIZE ||
         header_size > list_size - FIXED_SIZE ||
-        (is_sha256 && signature_size != EFI_GUID_SIZE + SHA256_SIZE)) {
+        (signature.type == EFI_SIGNATURE_SHA256 && signature_size != EFI_GUID_SIZE + SHA256_SIZE)) {
         return false;
     }
     (void)reader_view(reader, header_size);
@@ -78,17 +90,16 @@ static bool list_walk(struct reader *reader, efi_hash_visitor visit, void *conte
     if (reader->bad || signatures.left % signature_size != 0) {
         return false;
     }
-    while (is_sha256 && signatures.left) {
-        struct digest hash;
-
-        (void)reader_view(&signatures, EFI_GUID_SIZE);
-        reader_copy(&signatures, hash.bytes, sizeof hash.bytes);
-        visit(context, &hash);
+    while (signatures.left) {
+        signature.entry = reader_view(&signatures, signature_size);
+        signature.content = (struct view){signature.entry.data + EFI_GUID_SIZE,
+                                          signature.entry.size - EFI_GUID_SIZE};
+        visit(context, &signature);
     }
     return true;
 }
 
-enum status efi_signature_lists_walk(struct view content, efi_hash_visitor visit, void *context)
+enum status efi_signatures_walk(struct view content, efi_signature_visitor visit, void *context)
 {
     struct reader reader = reader_of(content);
 
@@ -98,4 +109,27 @@ enum status efi_signature_lists_walk(struct view content, efi_hash_visitor visit
         }
     }
     return STATUS_OK;
+}
+
+struct hash_walk {
+    efi_hash_visitor visit;
+    void *context;
+};
+
+static void hash_visit(void *context, const struct efi_signature *signature)
+{
+    const struct hash_walk *walk = context;
+    struct digest hash;
+
+    if (signature->type == EFI_SIGNATURE_SHA256) {
+        memcpy(hash.bytes, signature->content.data, sizeof hash.bytes);
+        walk->visit(walk->context, &hash);
+    }
+}
+
+enum status efi_signature_lists_walk(struct view content, efi_hash_visitor visit, void *context)
+{
+    struct hash_walk walk = {visit, context};
+
+    return efi_signatures_walk(content, hash_visit, &walk);
 }

@@ -19,11 +19,28 @@ WARN_UNUSED enum status efi_variable_parse(struct view data, struct efi_variable
 bool efi_variable_is_global(const struct efi_variable *variable, const char *name);
 bool efi_variable_is_database(const struct efi_variable *variable, const char *name);
 
+/* An entry of a signature database (UEFI 2.10, section 32.4.1: EFI_SIGNATURE_DATA). */
+enum efi_signature_type {
+    EFI_SIGNATURE_SHA256, /* the hash of an image (EFI_CERT_SHA256_GUID): 32 bytes */
+    EFI_SIGNATURE_X509,   /* a certificate (EFI_CERT_X509_GUID), DER */
+    EFI_SIGNATURE_OTHER,
+};
+struct efi_signature {
+    enum efi_signature_type type;
+    struct view entry;   /* the owner's GUID, then the content; in place */
+    struct view content; /* in place */
+};
+
 /*
- * Walks through a signature database (UEFI 2.10, section 32.4.1: EFI_SIGNATURE_LIST, one after the
- * other): calls `visit` for each SHA-256 entry (EFI_CERT_SHA256_GUID) in order; entries of other
- * types are passed over. STATUS_MALFORMED when the lists do not fit their sizes.
+ * Walks through a signature database (EFI_SIGNATURE_LIST, one after the other): calls `visit` for
+ * each entry in order. STATUS_MALFORMED when the lists do not fit their sizes; some of it may have
+ * been visited by then.
  */
+typedef void (*efi_signature_visitor)(void *context, const struct efi_signature *signature);
+WARN_UNUSED enum status efi_signatures_walk(struct view content, efi_signature_visitor visit,
+                                            void *context);
+
+/* The same for the SHA-256 entries alone. */
 typedef void (*efi_hash_visitor)(void *context, const struct digest *hash);
 WARN_UNUSED enum status efi_signature_lists_walk(struct view content, efi_hash_visitor visit,
                                                  void *context);
