@@ -154,6 +154,14 @@ FUZZ_TARGETS += fuzz/fuzz_file_set
 fuzz_fuzz_file_set_SOURCES = fuzz/fuzz_file_set.c $(FUZZ_DRIVER)
 fuzz_fuzz_file_set_LDADD = $(LINK_ATTEST)
 fuzz_fuzz_file_set_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += fuzz/fuzz_pe_image
+fuzz_fuzz_pe_image_SOURCES = fuzz/fuzz_pe_image.c $(FUZZ_DRIVER)
+fuzz_fuzz_pe_image_LDADD = $(LINK_PREDICT)
+fuzz_fuzz_pe_image_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += fuzz/fuzz_boot_prediction
+fuzz_fuzz_boot_prediction_SOURCES = fuzz/fuzz_boot_prediction.c $(FUZZ_DRIVER)
+fuzz_fuzz_boot_prediction_LDADD = $(LINK_PREDICT)
+fuzz_fuzz_boot_prediction_LDFLAGS = $(FUZZ_LDFLAGS)
 
 FUZZ_TARGETS += fuzz/fuzz_entry
 fuzz_fuzz_entry_SOURCES = fuzz/fuzz_entry.c $(FUZZ_DRIVER)

@@ -114,6 +114,8 @@
     X(PCR_NOT_ALLOWED, "pcr-not-allowed", "a PCR has a value that the policy does not allow",      \
       "if the change is wanted, add the value to the policy in the manifest")                      \
     X(POLICY_MISSING, "policy-missing", "the manifest names no policy for this", "")               \
+    X(NOT_PREDICTABLE, "not-predictable", "what a boot of this image measures cannot be foretold",  \
+      "")                                                                                          \
     /* the replicated state */                                                                     \
     X(STALE_VERSION, "stale-version", "the state that the request rests on has moved",             \
       "try again")                                                                                 \

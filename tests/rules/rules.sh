@@ -20,7 +20,7 @@ seccomp.h     lib/daemon/ nodeagent/launcher/ tests/
 curl/         nodeagent/fetch/
 uv.h          lib/net/ lib/daemon/ tcd/ nodeagent/ cli/ tests/ bench/
 openssl/ssl.h lib/net/ tests/ fuzz/ bench/
-openssl/      lib/base/ lib/crypto/ lib/attest/ lib/net/ tests/ fuzz/ bench/
+openssl/      lib/base/ lib/crypto/ lib/attest/ lib/predict/ lib/net/ tests/ fuzz/ bench/
 argp.h        tcd/main.c nodeagent/ cli/ bench/ tests/
 '
 
@@ -44,8 +44,8 @@ libbase.a:log.o fprintf fputs fputc fwrite __fprintf_chk vfprintf __vfprintf_chk
 '
 
 # Sans-I/O libraries get time and entropy as arguments, and touch neither files nor sockets nor threads.
-SANS_IO_LIBRARIES="lib/base/libbase.a lib/crypto/libcrypto.a lib/attest/libattest.a lib/policy/libpolicy.a lib/perimeter/libperimeter.a
-lib/health/libhealth.a lib/protocol/libprotocol.a tcd/core/libcore.a"
+SANS_IO_LIBRARIES="lib/base/libbase.a lib/crypto/libcrypto.a lib/attest/libattest.a lib/predict/libpredict.a
+lib/policy/libpolicy.a lib/perimeter/libperimeter.a lib/health/libhealth.a lib/protocol/libprotocol.a tcd/core/libcore.a"
 SANS_IO_FORBIDDEN='
 socket connect bind listen accept accept4 send sendto sendmsg recv recvfrom recvmsg getaddrinfo poll ppoll select epoll_.*
 open open64 openat openat64 __open_2 __open64_2 creat fopen fopen64 fdopen freopen popen opendir read write pread.* pwrite.*
