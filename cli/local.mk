@@ -1,8 +1,10 @@
 # tccpctl: one table of commands; what asks a member goes through lib/net.
 bin_PROGRAMS += cli/tccpctl
 LINK_CLI = cli/libcli.a lib/image/libimage.a lib/policy/libpolicy.a $(LINK_PROTOCOL) $(LINK_NET) $(LINK_DAEMON) $(JANSSON_LIBS) $(SMARTCOLS_LIBS)
+LINK_CLI = cli/libcli.a lib/image/libimage.a lib/predict/libpredict.a $(LINK_PROTOCOL) $(LINK_NET) $(LINK_DAEMON) $(JANSSON_LIBS) $(SMARTCOLS_LIBS) $(ARCHIVE_LIBS)
 noinst_LIBRARIES += cli/libcli.a
 cli_libcli_a_SOURCES = \
+	%D%/archived_files.c %D%/archived_files.h \
 	%D%/cli.h \
 	%D%/cluster.c \
 	%D%/commands.c %D%/commands.h \
@@ -13,6 +15,10 @@ cli_libcli_a_SOURCES = \
 	%D%/ete_sign.c \
 	%D%/ete_succeed.c \
 	%D%/evidence_folder.c %D%/evidence_folder.h \
+	%D%/file_measurements.h \
+	%D%/file_measurements_initramfs.c \
+	%D%/file_measurements_package.c \
+	%D%/file_measurements_root.c \
 	%D%/files.c %D%/files.h \
 	%D%/help.c \
 	%D%/identity.c %D%/identity.h \
@@ -44,7 +50,7 @@ cli_libcli_a_SOURCES = \
 	%D%/vm_migrate.c \
 	%D%/vm_proof.c \
 	%D%/vm_wait.c
-cli_libcli_a_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS)
+cli_libcli_a_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS) $(ARCHIVE_CFLAGS)
 cli_tccpctl_SOURCES = %D%/main.c
 cli_tccpctl_LDADD = $(LINK_CLI)
 

@@ -162,6 +162,10 @@ FUZZ_TARGETS += fuzz/fuzz_boot_prediction
 fuzz_fuzz_boot_prediction_SOURCES = fuzz/fuzz_boot_prediction.c $(FUZZ_DRIVER)
 fuzz_fuzz_boot_prediction_LDADD = $(LINK_PREDICT)
 fuzz_fuzz_boot_prediction_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += fuzz/fuzz_cpio
+fuzz_fuzz_cpio_SOURCES = fuzz/fuzz_cpio.c $(FUZZ_DRIVER)
+fuzz_fuzz_cpio_LDADD = $(LINK_PREDICT)
+fuzz_fuzz_cpio_LDFLAGS = $(FUZZ_LDFLAGS)
 
 FUZZ_TARGETS += fuzz/fuzz_entry
 fuzz_fuzz_entry_SOURCES = fuzz/fuzz_entry.c $(FUZZ_DRIVER)

@@ -116,6 +116,7 @@
     X(POLICY_MISSING, "policy-missing", "the manifest names no policy for this", "")               \
     X(NOT_PREDICTABLE, "not-predictable", "what a boot of this image measures cannot be foretold",  \
       "")                                                                                          \
+    X(UNREADABLE, "unreadable", "a file cannot be read", "")                                       \
     /* the replicated state */                                                                     \
     X(STALE_VERSION, "stale-version", "the state that the request rests on has moved",             \
       "try again")                                                                                 \

@@ -27,6 +27,21 @@ DEFINE_DONE(X509_STORE)
 static const uint8_t indirect_data_oid[] = {0x2b, 0x06, 0x01, 0x04, 0x01,
                                             0x82, 0x37, 0x02, 0x01, 0x04};
 
+/* The one digest is SHA-256, as of the image. (PKCS7_verify() leaks memory on ones it does not
+ * know.)
+ */
+static bool is_over_sha256(PKCS7 *signature)
+{
+    STACK_OF(X509_ALGOR) *digests = signature->d.sign->md_algs;
+    const ASN1_OBJECT *digest;
+
+    if (sk_X509_ALGOR_num(digests) != 1) {
+        return false;
+    }
+    X509_ALGOR_get0(&digest, NULL, NULL, sk_X509_ALGOR_value(digests, 0));
+    return OBJ_obj2nid(digest) == NID_sha256;
+}
+
 /* What was signed: the contents of the SpcIndirectDataContent, without its tag and length. */
 static struct view signed_content(PKCS7 *signature)
 {
@@ -36,7 +51,8 @@ static struct view signed_content(PKCS7 *signature)
     long size;
     int tag, class;
 
-    if (!PKCS7_type_is_signed(signature) || PKCS7_get_detached(signature)) {
+    if (!PKCS7_type_is_signed(signature) || PKCS7_get_detached(signature) ||
+        !is_over_sha256(signature)) {
         return (struct view){0};
     }
     inner = signature->d.sign->contents;

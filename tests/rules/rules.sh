@@ -16,6 +16,8 @@ tss2/         lib/tpm/ tests/
 jansson.h     nodeagent/qmp cli/ tests/
 confuse.h     lib/daemon/
 libsmartcols/ cli/
+archive.h     cli/
+archive_entry.h cli/
 seccomp.h     lib/daemon/ nodeagent/launcher/ tests/
 curl/         nodeagent/fetch/
 uv.h          lib/net/ lib/daemon/ tcd/ nodeagent/ cli/ tests/ bench/

@@ -96,6 +96,8 @@ put tcd/bad.c '#include <confuse.h>\n'
 bites one_door_per_library configuration_has_one_door 'tcd/bad.c:1'
 put lib/base/bad.c '#include <uv.h>\n'
 bites one_door_per_library the_event_loop_stays_out_of_the_pure_libraries 'lib/base/bad.c:1'
+put tcd/bad.c '#include <archive.h>\n'
+bites one_door_per_library archives_have_one_door 'tcd/bad.c:1'
 put tcd/bad.c '#include <openssl/evp.h>\n'
 bites one_door_per_library cryptography_has_one_door 'tcd/bad.c:1'
 

@@ -1,5 +1,6 @@
 # tests of cli
 UNIT_CLI = \
+	tests/unit/cli/test_file_measurements \
 	tests/unit/cli/test_session \
 	tests/unit/cli/test_size_text \
 	tests/unit/cli/test_value \
@@ -20,3 +21,5 @@ tests_unit_cli_test_size_text_SOURCES = %D%/test_size_text.c
 tests_unit_cli_test_size_text_LDADD = $(LINK_CLI) $(LINK_TEST)
 tests_unit_cli_test_vm_SOURCES = %D%/test_vm.c
 tests_unit_cli_test_vm_LDADD = tests/support/libperimetertest.a $(LINK_CLI) $(LINK_TEST)
+tests_unit_cli_test_file_measurements_SOURCES = %D%/test_file_measurements.c
+tests_unit_cli_test_file_measurements_LDADD = $(LINK_CLI) $(LINK_TEST)
