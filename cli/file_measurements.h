@@ -46,9 +46,9 @@ WARN_UNUSED enum status file_measurements_of_package(const char *path,
                                                      struct refusal *ret_refusal);
 
 /* Every regular file that is there once the kernel has unpacked the initramfs (the section .initrd
- * of an image, or a file): cpio archives, each compressed or not (gzip, bzip2, lzma, xz, lz4, zstd).
- * Of a path that comes twice the last counts. Behind an archive compressed with lzma, xz, lz4 or
- * zstd more of the same may come and up to 16 zeroes; other things there are refused. */
+ * of an image, or a file): cpio archives, each compressed or not (gzip, bzip2, lzma, xz, lz4,
+ * zstd). Of a path that comes twice the last counts. Behind an archive compressed with lzma, xz,
+ * lz4 or zstd more of the same may come and up to 16 zeroes; other things there are refused. */
 WARN_UNUSED enum status file_measurements_of_initramfs(struct view initramfs,
                                                        const struct file_visitor *visitor,
                                                        struct refusal *ret_refusal);

@@ -256,3 +256,13 @@ enum status uki_predict(struct view image, bool secure_boot, struct prediction *
     *ret_prediction = TAKE(prediction);
     return STATUS_OK;
 }
+
+enum status uki_initrd(struct view image, struct view *ret_initrd, struct refusal *refusal)
+{
+    struct pe_image kernel;
+    struct uki uki;
+
+    TRY(uki_open(image, &uki, &kernel, refusal));
+    *ret_initrd = uki.sections[UKI_INITRD];
+    return STATUS_OK;
+}

@@ -32,4 +32,8 @@ enum { UKI_COMMAND_LINE_SIZE_MAX = 4096 }; /* bytes of .cmdline */
 WARN_UNUSED enum status uki_predict(struct view image, bool secure_boot,
                                     struct prediction *ret_prediction, struct refusal *ret_refusal);
 
+/* The section .initrd, in place; empty where there is none. Refused as above. */
+WARN_UNUSED enum status uki_initrd(struct view image, struct view *ret_initrd,
+                                   struct refusal *ret_refusal);
+
 #endif

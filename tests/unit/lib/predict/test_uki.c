@@ -517,6 +517,21 @@ static void bytes_after_the_signature_are_accepted_and_measured(void **state)
     assert_int_equal(before.count, after.count);
 }
 
+static void the_initrd_of_an_image_is_its_section(void **state)
+{
+    const struct fixture *fixture = *state;
+    OWN(bytes) struct bytes bare = uki_make(&fixture->maker, NULL, 0);
+    struct refusal refusal = {0};
+    struct view seen;
+
+    assert_refused(uki_initrd(bytes_view(&fixture->maker.kernel), &seen, &refusal), refusal,
+                   REFUSAL_NOT_PREDICTABLE);
+    assert_ok(uki_initrd(bytes_view(&bare), &seen, &refusal));
+    assert_int_equal(seen.size, 0);
+    assert_ok(uki_initrd(bytes_view(&fixture->image), &seen, &refusal));
+    assert_true(view_equal(seen, initrd.content));
+}
+
 static void a_prediction_becomes_the_steps_of_a_policy(void **state)
 {
     const struct fixture *fixture = *state;
@@ -555,6 +570,7 @@ int main(void)
         cmocka_unit_test(the_initrd_carries_pcr_signatures_and_their_key),
         cmocka_unit_test(the_image_s_digest_is_what_signing_tools_sign),
         cmocka_unit_test(bytes_after_the_signature_are_accepted_and_measured),
+        cmocka_unit_test(the_initrd_of_an_image_is_its_section),
         cmocka_unit_test(a_prediction_becomes_the_steps_of_a_policy),
     };
 
