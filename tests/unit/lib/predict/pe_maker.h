@@ -15,10 +15,11 @@ enum {
     PE_OPTIONAL_AT = PE_AT + 24,
     PE_DIRECTORY_AT = PE_OPTIONAL_AT + 112 + 4 * 8,
     PE_SECTIONS_AT = PE_OPTIONAL_AT + 112 + 16 * 8,
-    PE_HEADERS_SIZE = 0x400,
+    PE_HEADERS_SIZE = 0x2000, /* room for more sections than there may be */
     PE_SECTION_SIZE = 0x200,
     PE_IMAGE_SIZE = 0x100000,
 };
+#define PE_SECTION_ADDRESS(section) (PE_HEADERS_SIZE + 0x1000 * (section))
 
 static inline void put_le(uint8_t *at, uint64_t value, size_t size)
 {
@@ -56,7 +57,7 @@ static inline struct bytes pe_make(const char *const *names, size_t count, size_
 
         strncpy((char *)pe_section_field(&image, i, 0), names[i], PE_SECTION_NAME_SIZE);
         put_le(pe_section_field(&image, i, 8), PE_SECTION_SIZE, 4);
-        put_le(pe_section_field(&image, i, 12), 0x1000 * (i + 1), 4);
+        put_le(pe_section_field(&image, i, 12), PE_SECTION_ADDRESS(i), 4);
         put_le(pe_section_field(&image, i, 16), PE_SECTION_SIZE, 4);
         put_le(pe_section_field(&image, i, 20), at, 4);
         memset(image.data + at, 'a' + (int)i, PE_SECTION_SIZE);

@@ -39,16 +39,47 @@ static void refuses_headers_that_are_not_of_a_program_for_uefi_on_x86_64(void **
 {
     (void)state;
     field_refused(0, 0x4d5b, 2);
-    field_refused(0x3c, 0x20, 4);       /* PE header inside the MZ header */
     field_refused(0x3c, 0x7fffffff, 4); /* and beyond the file */
     field_refused(PE_AT, 0x4551, 4);
-    field_refused(PE_AT + 4, 0xaa64, 2);        /* another machine */
-    field_refused(PE_AT + 6, 0, 2);             /* no section */
-    field_refused(PE_AT + 6, 97, 2);            /* too many */
-    field_refused(PE_OPTIONAL_AT, 0x10b, 2);    /* PE32 */
-    field_refused(PE_OPTIONAL_AT + 108, 4, 4);  /* no entry for certificates */
-    field_refused(PE_OPTIONAL_AT + 108, 17, 4); /* more entries than there are */
-    field_refused(PE_AT + 20, 112 + 15 * 8, 2); /* another size than its entries have */
+    field_refused(PE_AT + 4, 0xaa64, 2);     /* another machine */
+    field_refused(PE_AT + 6, 0, 2);          /* no section */
+    field_refused(PE_AT + 6, 97, 2);         /* too many */
+    field_refused(PE_OPTIONAL_AT, 0x10b, 2); /* PE32 */
+}
+
+/* The image with so many entries, and an optional header of a size for another number of them. Were
+ * it not for the checks, these would be read: the sections are where that size puts them. */
+static void directories_refused(size_t count, size_t room)
+{
+    static const char *const names[] = {"", ".two"};
+    OWN(bytes) struct bytes file = pe_make(names, 2, 0);
+    uint8_t sections[80];
+
+    memcpy(sections, file.data + PE_SECTIONS_AT, sizeof sections);
+    memset(file.data + PE_SECTIONS_AT, 0, sizeof sections);
+    memcpy(file.data + PE_OPTIONAL_AT + 112 + room * 8, sections, sizeof sections);
+    put_le(file.data + PE_OPTIONAL_AT + 108, count, 4);
+    put_le(file.data + PE_AT + 20, 112 + room * 8, 2);
+    refused(&file);
+}
+
+static void refuses_an_optional_header_whose_entries_do_not_fit(void **state)
+{
+    (void)state;
+    directories_refused(4, 4); /* none for certificates */
+    directories_refused(17, 17);
+    directories_refused(16, 15);
+    directories_refused(15, 16);
+}
+
+static void refuses_a_pe_header_inside_the_mz_header(void **state)
+{
+    OWN(bytes) struct bytes file = pe_make(two, 2, 0);
+
+    (void)state;
+    memmove(file.data + 0x20, file.data + PE_AT, PE_SECTIONS_AT + 80 - PE_AT);
+    put_le(file.data + 0x3c, 0x20, 4); /* the size of the code, for the PE header */
+    refused(&file);
 }
 
 static void refuses_headers_that_are_smaller_than_their_sections_or_larger_than_the_file(
@@ -60,6 +91,36 @@ static void refuses_headers_that_are_smaller_than_their_sections_or_larger_than_
     field_refused(PE_OPTIONAL_AT + 56, PE_HEADERS_SIZE, 4); /* no room for anything in memory */
 }
 
+static void refuses_more_sections_than_there_may_be(void **state)
+{
+    const char *names[PE_SECTION_COUNT_MAX + 1];
+    OWN(bytes) struct bytes most = {0}, more = {0};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        names[i] = ".x";
+    }
+    most = pe_make(names, PE_SECTION_COUNT_MAX, 0);
+    (void)digest_of(bytes_view(&most));
+    more = pe_make(names, PE_SECTION_COUNT_MAX + 1, 0);
+    refused(&more);
+}
+
+static void refuses_an_image_that_has_no_memory_but_for_its_headers(void **state)
+{
+    OWN(bytes) struct bytes file = pe_make(two, 2, 0);
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        put_le(pe_section_field(&file, i, 8), 0, 4);
+        put_le(pe_section_field(&file, i, 12), PE_HEADERS_SIZE, 4);
+    }
+    put_le(file.data + PE_OPTIONAL_AT + 56, PE_HEADERS_SIZE + 1, 4);
+    (void)digest_of(bytes_view(&file));
+    put_le(file.data + PE_OPTIONAL_AT + 56, PE_HEADERS_SIZE, 4);
+    refused(&file);
+}
+
 static void refuses_sections_outside_the_file_or_the_memory(void **state)
 {
     enum { SECOND = PE_SECTIONS_AT + 40 };
@@ -68,10 +129,10 @@ static void refuses_sections_outside_the_file_or_the_memory(void **state)
     field_refused(SECOND + 16, PE_SECTION_SIZE + 17, 4); /* one byte too many */
     field_refused(SECOND + 16, 0xffffffff, 4);
     field_refused(SECOND + 20, 0xffffff00, 4);
-    field_refused(SECOND + 20, PE_HEADERS_SIZE - 1, 4);       /* in the headers */
-    field_refused(SECOND + 12, PE_HEADERS_SIZE - 1, 4);       /* and there in memory */
-    field_refused(SECOND + 12, 0xfffffff0, 4);                /* wraps around */
-    field_refused(SECOND + 8, PE_IMAGE_SIZE - 0x2000 + 1, 4); /* one byte too many */
+    field_refused(PE_SECTIONS_AT + 20, PE_HEADERS_SIZE - 1, 4); /* in the headers */
+    field_refused(PE_SECTIONS_AT + 12, PE_HEADERS_SIZE - 1, 4); /* and there in memory */
+    field_refused(SECOND + 12, 0xfffffff0, 4);                  /* wraps around */
+    field_refused(SECOND + 8, PE_IMAGE_SIZE - PE_SECTION_ADDRESS(1) + 1, 4); /* one byte too many */
 }
 
 static void refuses_sections_that_share_bytes(void **state)
@@ -80,7 +141,7 @@ static void refuses_sections_that_share_bytes(void **state)
 
     (void)state;
     field_refused(SECOND + 20, PE_HEADERS_SIZE + PE_SECTION_SIZE - 1, 4);
-    field_refused(SECOND + 12, 0x1000 + PE_SECTION_SIZE - 1, 4);
+    field_refused(SECOND + 12, PE_SECTION_ADDRESS(0) + PE_SECTION_SIZE - 1, 4);
     field_refused(PE_SECTIONS_AT + 8, 0x1001, 4);
 }
 
@@ -261,8 +322,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_headers_that_are_not_of_a_program_for_uefi_on_x86_64),
+        cmocka_unit_test(refuses_an_optional_header_whose_entries_do_not_fit),
+        cmocka_unit_test(refuses_a_pe_header_inside_the_mz_header),
         cmocka_unit_test(
             refuses_headers_that_are_smaller_than_their_sections_or_larger_than_the_file),
+        cmocka_unit_test(refuses_more_sections_than_there_may_be),
+        cmocka_unit_test(refuses_an_image_that_has_no_memory_but_for_its_headers),
         cmocka_unit_test(refuses_sections_outside_the_file_or_the_memory),
         cmocka_unit_test(refuses_sections_that_share_bytes),
         cmocka_unit_test(refuses_a_certificate_table_that_is_not_there),
