@@ -217,6 +217,7 @@ static void refuses_a_command_line_that_is_not_text(void **state)
 {
     static const struct view bad[] = {
         TEXT("a\x80"),             /* begins in the middle */
+        TEXT("a\x8f\xbf\xbf"),     /* the same */
         TEXT("a\xc3"),             /* cut short */
         TEXT("a\xc3x"),            /* goes on with something else */
         TEXT("a\xc0\xaf"),         /* longer than need be */
