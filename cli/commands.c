@@ -102,6 +102,17 @@ OPTIONS(policy_learn_options) = {
     {"out", 0, "FILE", "where the text goes (standard output)"},
     OPTIONS_END,
 };
+OPTIONS(policy_predict_options) = {
+    {"image", 0, "FILE", "the unified kernel image that hosts are going to boot"},
+    {"like", 0, "EVIDENCE", "a good boot of such a machine, whatever its kernel"},
+    {"root", 0, "DIR", "allow the files of an unpacked root; may be repeated"},
+    {"package", 0, "FILE", "allow the files of a Debian package; may be repeated"},
+    {"no-files", 0, NULL, "say nothing of files"},
+    {"name", 0, "NAME", "the policy's name (predicted)"},
+    {"firmware", 0, NULL, "allow the TPM's firmware version only"},
+    {"out", 0, "FILE", "where the text goes (standard output)"},
+    OPTIONS_END,
+};
 OPTIONS(policy_compile_options) = {
     {"out", 0, "FILE", "where the reference set goes (POLICY.set)"},
     OPTIONS_END,
@@ -213,6 +224,10 @@ const struct command commands[] = {
      "Events and Secure Boot of the first --from, files of all. The quotes and logs are checked.\n"
      "Look at the text before you trust it: it allows whatever ran there.",
      policy_learn_options, policy_learn_run},
+    {"policy", "predict", "", 0, 0, "make a policy for an image that was not booted yet",
+     "The firmware's events come from --like, those of kernel, command line and initrd from the\n"
+     "image, and the files from its initrd, from roots and from packages.",
+     policy_predict_options, policy_predict_run},
     {"policy", "compile", "POLICY", 1, 1, "compile a policy's text into a reference set",
      "A manifest names the set by its digest. Says what the policy leaves open.",
      policy_compile_options, policy_compile_run},

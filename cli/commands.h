@@ -53,6 +53,7 @@ enum exit_code perimeter_apply(struct cli *cli);
 
 /* Appraisal policies, offline. */
 enum exit_code policy_learn_run(struct cli *cli);
+enum exit_code policy_predict_run(struct cli *cli);
 enum exit_code policy_compile_run(struct cli *cli);
 enum exit_code policy_lint_run(struct cli *cli);
 enum exit_code policy_try_run(struct cli *cli);

@@ -1,7 +1,6 @@
 # tccpctl: one table of commands; what asks a member goes through lib/net.
 bin_PROGRAMS += cli/tccpctl
-LINK_CLI = cli/libcli.a lib/image/libimage.a lib/policy/libpolicy.a $(LINK_PROTOCOL) $(LINK_NET) $(LINK_DAEMON) $(JANSSON_LIBS) $(SMARTCOLS_LIBS)
-LINK_CLI = cli/libcli.a lib/image/libimage.a lib/predict/libpredict.a $(LINK_PROTOCOL) $(LINK_NET) $(LINK_DAEMON) $(JANSSON_LIBS) $(SMARTCOLS_LIBS) $(ARCHIVE_LIBS)
+LINK_CLI = cli/libcli.a lib/image/libimage.a lib/predict/libpredict.a lib/policy/libpolicy.a $(LINK_PROTOCOL) $(LINK_NET) $(LINK_DAEMON) $(JANSSON_LIBS) $(SMARTCOLS_LIBS) $(ARCHIVE_LIBS)
 noinst_LIBRARIES += cli/libcli.a
 cli_libcli_a_SOURCES = \
 	%D%/archived_files.c %D%/archived_files.h \
@@ -34,7 +33,10 @@ cli_libcli_a_SOURCES = \
 	%D%/perimeter_online.c \
 	%D%/policy.c \
 	%D%/policy_file.c %D%/policy_file.h \
+	%D%/policy_learn.c \
+	%D%/policy_make.c %D%/policy_make.h \
 	%D%/policy_options.c %D%/policy_options.h \
+	%D%/policy_predict.c \
 	%D%/policy_try.c \
 	%D%/remember.c %D%/remember.h \
 	%D%/report.c \

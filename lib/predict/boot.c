@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PCR_LOADER = 4, PCR_LOADER_CONFIG = 5, PCR_SECURE_BOOT = 7, PCR_FIRMWARE_LAST = 7 };
+enum { PCR_LOADER = 4, PCR_LOADER_CONFIG = 5, PCR_FIRMWARE_LAST = 7 };
 
 static const char calling[] = "Calling EFI Application from Boot Option";
 
