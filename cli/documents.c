@@ -197,6 +197,27 @@ void value_set_perimeter(struct value *object, const char *key, const struct dig
     value_set_string(object, key, text);
 }
 
+/* Which policy names which reference set, and how. */
+static struct value *references_describe(const struct manifest *manifest)
+{
+    struct value *list = value_list();
+
+    for (size_t i = 0; i < manifest->policy_count; i++) {
+        const struct manifest_policy *policy = &manifest->policies[i];
+
+        for (size_t at = 0; at < policy->reference_count; at++) {
+            struct value *entry = value_object();
+
+            value_set_string(entry, "policy", policy->name);
+            value_set_hex(entry, "digest", digest_view(&policy->references[at].digest));
+            value_set_bool(entry, "enforced", !policy->references[at].staged);
+            value_set_time(entry, "not_after", policy->references[at].not_after_s);
+            value_add(list, entry);
+        }
+    }
+    return list;
+}
+
 void manifest_describe(struct value *object, const struct manifest *manifest)
 {
     value_set_number(object, "version", manifest->version);
@@ -209,6 +230,7 @@ void manifest_describe(struct value *object, const struct manifest *manifest)
     value_set_number(object, "nodes", manifest->node_count);
     value_set_number(object, "operators", manifest->operator_count);
     value_set_number(object, "policies", manifest->policy_count);
+    value_set(object, "references", references_describe(manifest));
     value_set_hex(object, "digest", digest_view(&manifest->digest));
 }
 

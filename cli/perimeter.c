@@ -32,6 +32,7 @@ static const struct column columns[] = {
     {"NODES", "nodes", false},
     {"OPERATORS", "operators", false},
     {"POLICIES", "policies", false},
+    {"REFERENCES", "references", true},
     {"DEVELOPMENT", "development", false},
     {"DIGEST", "digest", true},
     {"ENDORSED", "endorsed", false},

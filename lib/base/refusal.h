@@ -117,6 +117,9 @@
     X(NOT_PREDICTABLE, "not-predictable", "what a boot of this image measures cannot be foretold",  \
       "")                                                                                          \
     X(UNREADABLE, "unreadable", "a file cannot be read", "")                                       \
+    X(REFERENCE_MISSING, "reference-missing",                                                      \
+      "the coordinator does not have a reference set that the manifest names",                     \
+      "upload it: `tccpctl policy upload`")                                                        \
     /* the replicated state */                                                                     \
     X(STALE_VERSION, "stale-version", "the state that the request rests on has moved",             \
       "try again")                                                                                 \

@@ -14,6 +14,7 @@ lib_perimeter_libperimeter_a_SOURCES = \
 	%D%/member_chain.c %D%/member_chain.h \
 	%D%/manifest_text.c %D%/manifest_text.h \
 	%D%/manifest_text_private.h \
+	%D%/manifest_values.c \
 	%D%/memory.c %D%/memory.h \
 	%D%/root.c %D%/root.h \
 	%D%/signed_document.c %D%/signed_document.h

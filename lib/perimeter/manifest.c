@@ -17,6 +17,7 @@ void manifest_free(struct manifest *manifest)
     }
     for (size_t i = 0; i < manifest->policy_count; i++) {
         pcr_policy_free(&manifest->policies[i].pcrs);
+        free(manifest->policies[i].references);
     }
     free(manifest->members);
     free(manifest->nodes);
@@ -141,6 +142,17 @@ const struct manifest_policy *manifest_policy_by_name(const struct manifest *man
 {
     return bsearch(name, manifest->policies, manifest->policy_count, sizeof *manifest->policies,
                    policy_name_compare);
+}
+
+const struct manifest_reference *manifest_policy_reference(const struct manifest_policy *policy,
+                                                           const struct digest *digest)
+{
+    for (size_t i = 0; i < policy->reference_count; i++) {
+        if (digest_equal(&policy->references[i].digest, digest)) {
+            return &policy->references[i];
+        }
+    }
+    return NULL;
 }
 
 const char *manifest_node_attribute(const struct manifest_node *node, const char *key)

@@ -25,6 +25,7 @@ enum {
     MANIFEST_CA_COUNT_MAX = 128,
     MANIFEST_CA_SIZE_MAX = 8192,
     MANIFEST_POLICY_COUNT_MAX = 64,
+    MANIFEST_REFERENCE_COUNT_MAX = 8,  /* a policy */
     MANIFEST_ATTRIBUTE_COUNT_MAX = 16, /* a node */
     MANIFEST_NAME_LENGTH_MAX = 63,
     MANIFEST_VALUE_LENGTH_MAX = 63, /* of an attribute */
@@ -44,10 +45,19 @@ struct manifest_member {
     const char *address, *raft_address; /* host:port; an IPv6 host in brackets */
 };
 
+/* A reference set, named by its content. */
+struct manifest_reference {
+    struct digest digest; /* SHA-256 of the set's bytes */
+    uint64_t not_after_s; /* 0: no end */
+    bool staged;          /* appraised and reported, not enforced; such a one has no end */
+};
+
 struct manifest_policy {
     const char *name;
-    struct digest digest; /* SHA-256 of its PcrPolicy's bytes */
+    struct digest digest; /* SHA-256 of its PcrPolicy's bytes, references included */
     struct pcr_policy pcrs;
+    size_t reference_count;
+    struct manifest_reference *references; /* sorted by digest, digests unique */
 };
 
 struct manifest_node {
@@ -102,9 +112,12 @@ DEFINE_OWN_POINTER(manifest, manifest_free)
  *  - names of letters, digits, '-', '_', '.', beginning with a letter or digit; unique over members
  *    and nodes together, over operators, over policies; EK names unique over members and nodes
  *    together, AK names and addresses over members, keys over operators;
- *  - every policy named exists; PCRs below 24, each with at least one value of 32 bytes;
+ *  - every policy named exists; PCRs below 24, each with at least one value of 32 bytes; every
+ *    policy lists a PCR or names a reference that is enforced, and the members' names none: nodes
+ *    and key holders appraise members too, and have no reference sets;
  *  - sorted: members, nodes, operators and policies by name, attributes by key, PCRs by number,
- *    values and CAs by their bytes. So one manifest has one encoding (manifest_build() sorts).
+ *    values, references and CAs by their bytes. So one manifest has one encoding (manifest_build()
+ * sorts).
  */
 WARN_UNUSED enum status manifest_parse(struct view bytes, struct manifest **ret_manifest,
                                        struct refusal *ret_refusal);
@@ -148,6 +161,9 @@ const struct manifest_operator *manifest_operator_by_key(const struct manifest *
                                                          const struct digest *key_id);
 const struct manifest_policy *manifest_policy_by_name(const struct manifest *manifest,
                                                       const char *name);
+/* The policy's entry for this set. */
+const struct manifest_reference *manifest_policy_reference(const struct manifest_policy *policy,
+                                                           const struct digest *digest);
 /* Of a node's attributes, or NULL. */
 const char *manifest_node_attribute(const struct manifest_node *node, const char *key);
 

@@ -21,6 +21,8 @@ DEFINE_COMPARE(operator_compare, Tccp__OperatorEntry, strcmp(left->name, right->
 DEFINE_COMPARE(policy_compare, Tccp__PcrPolicy, strcmp(left->name, right->name))
 DEFINE_COMPARE(attribute_compare, Tccp__Attribute, strcmp(left->key, right->key))
 DEFINE_COMPARE(pcr_compare, Tccp__PcrValues, (left->pcr > right->pcr) - (left->pcr < right->pcr))
+DEFINE_COMPARE(reference_compare, Tccp__PolicyReference,
+               view_compare(protobuf_view(left->digest), protobuf_view(right->digest)))
 
 static int data_compare(const void *left, const void *right)
 {
@@ -44,6 +46,8 @@ static void policy_sort(Tccp__PcrPolicy *policy)
 
         list_sort(pcr->values, pcr->n_values, sizeof pcr->values[0], data_compare);
     }
+    list_sort(policy->references, policy->n_references, sizeof policy->references[0],
+              reference_compare);
 }
 
 static void manifest_sort(Tccp__PerimeterManifest *message)

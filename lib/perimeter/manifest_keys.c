@@ -1,150 +1,10 @@
-/* The keys of the text form: what each section may hold, as a table, and how each value is read. */
+/* The keys of the text form: what each section may hold, as a table. */
 #include "lib/base/protobuf.h"
 #include "lib/base/time_text.h"
 #include "lib/perimeter/manifest_text_private.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static enum status string_set(char **string, struct view value)
-{
-    char *copy = malloc(value.size + 1);
-
-    if (!copy) {
-        return STATUS_NO_MEMORY;
-    }
-    memcpy(copy, value.data, value.size);
-    copy[value.size] = '\0';
-    *string = copy;
-    return STATUS_OK;
-}
-
-static enum status name_set(const struct parser *parser, const struct word *word, char **string)
-{
-    TRY(string_set(string, word->text));
-    if (!manifest_name_is_valid(*string)) {
-        return parser_fail(
-            parser, word->column,
-            "a name has 1 to %d letters, digits, '-', '_', '.', and begins with a letter "
-            "or digit",
-            MANIFEST_NAME_LENGTH_MAX);
-    }
-    return STATUS_OK;
-}
-
-static enum status number_set(const struct parser *parser, const struct word *word,
-                              uint64_t *number)
-{
-    uint64_t value = 0;
-
-    for (size_t i = 0; i < word->text.size; i++) {
-        uint8_t digit = word->text.data[i];
-
-        if (digit < '0' || digit > '9' || __builtin_mul_overflow(value, 10, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(digit - '0'), &value)) {
-            return parser_fail(parser, word->column, "not a number");
-        }
-    }
-    *number = value;
-    return STATUS_OK;
-}
-
-static enum status time_set(const struct parser *parser, const struct word *word, uint64_t *time_s)
-{
-    if (time_parse(word->text, time_s) != STATUS_OK) {
-        return parser_fail(parser, word->column, "not a time of the form 2026-01-31T00:00:00Z");
-    }
-    return STATUS_OK;
-}
-
-static enum status bool_set(const struct parser *parser, const struct word *word,
-                            protobuf_c_boolean *truth)
-{
-    if (!view_is(word->text, "yes") && !view_is(word->text, "no")) {
-        return parser_fail(parser, word->column, "neither yes nor no");
-    }
-    *truth = view_is(word->text, "yes");
-    return STATUS_OK;
-}
-
-/* Bytes that will belong to the message. */
-static void data_set(ProtobufCBinaryData *data, struct bytes *bytes)
-{
-    *data = (ProtobufCBinaryData){.len = bytes->size, .data = bytes->data};
-    *bytes = (struct bytes){0};
-}
-
-static enum status hex_set(const struct parser *parser, const struct word *word, size_t size_min,
-                           size_t size_max, ProtobufCBinaryData *data)
-{
-    OWN(bytes) struct bytes bytes = {0};
-    char text[HEX_SIZE(64)];
-
-    if (word->text.size % 2 || word->text.size < 2 * size_min || word->text.size > 2 * size_max) {
-        return parser_fail(parser, word->column, "%zu hexadecimal digits; %zu are expected",
-                           word->text.size, 2 * size_min);
-    }
-    memcpy(text, word->text.data, word->text.size);
-    text[word->text.size] = '\0';
-    bytes.size = word->text.size / 2;
-    bytes.data = malloc(bytes.size);
-    if (!bytes.data) {
-        return STATUS_NO_MEMORY;
-    }
-    if (hex_decode(text, bytes.data, bytes.size) != STATUS_OK) {
-        return parser_fail(parser, word->column, "not hexadecimal digits");
-    }
-    data_set(data, &bytes);
-    return STATUS_OK;
-}
-
-static enum status tpm_name_set(const struct parser *parser, const struct word *word,
-                                ProtobufCBinaryData *data)
-{
-    struct tpm_name name;
-
-    TRY(hex_set(parser, word, 2 + 32, 2 + 48, data));
-    if (tpm_name_of_view(protobuf_view(*data), &name) != STATUS_OK) {
-        return parser_fail(
-            parser, word->column,
-            "not a TPM name: 000b and a SHA-256 digest, or 000c and a SHA-384 digest");
-    }
-    return STATUS_OK;
-}
-
-static enum status base64_set(const struct parser *parser, const struct word *word, size_t size_max,
-                              ProtobufCBinaryData *data)
-{
-    OWN(bytes) struct bytes bytes = {0};
-    enum status status = base64_decode(word->text, size_max, &bytes);
-
-    if (status == STATUS_MALFORMED || status == STATUS_TOO_LARGE || bytes.size == 0) {
-        return parser_fail(parser, word->column, "not base64 of 1 to %zu bytes", size_max);
-    }
-    TRY(status);
-    data_set(data, &bytes);
-    return STATUS_OK;
-}
-
-/* --- lists --- */
-
-/* One place more at the end of a list, zeroed; it counts once the caller has filled it. */
-static enum status list_grow(void *list_place, size_t count, size_t size)
-{
-    void *list;
-
-    memcpy(&list, list_place, sizeof list);
-    /* Powers of two: reallocate only when the count is one. */
-    if ((count & (count - 1)) == 0) {
-        list = reallocarray(list, count ? 2 * count : 1, size);
-        if (!list) {
-            return STATUS_NO_MEMORY;
-        }
-        memcpy(list_place, &list, sizeof list);
-    }
-    memset((char *)list + count * size, 0, size);
-    return STATUS_OK;
-}
 
 /* A new message at the end of a list of messages. */
 static enum status message_add(void *list_place, size_t *count, size_t count_max,
@@ -350,6 +210,48 @@ KEY(policy_pcr_key)
     pcr->n_values++;
     return STATUS_OK;
 }
+
+/* A new reference of the present policy; `name` is its digest. */
+static enum status reference_add(const struct parser *parser, const struct word *name,
+                                 Tccp__PolicyReference **ret_reference)
+{
+    Tccp__PcrPolicy *policy = policy_now(parser);
+    enum status status =
+        message_add(&policy->references, &policy->n_references, MANIFEST_REFERENCE_COUNT_MAX,
+                    &tccp__policy_reference__descriptor, ret_reference);
+
+    if (status == STATUS_TOO_LARGE) {
+        return parser_fail(parser, name->column, "more than %d references",
+                           MANIFEST_REFERENCE_COUNT_MAX);
+    }
+    TRY(status);
+    TRY(hex_set(parser, name, SHA256_SIZE, SHA256_SIZE, &(*ret_reference)->digest));
+    for (size_t i = 0; i + 1 < policy->n_references; i++) {
+        if (view_equal(protobuf_view(policy->references[i]->digest),
+                       protobuf_view((*ret_reference)->digest))) {
+            return parser_fail(parser, name->column, "this reference is given twice");
+        }
+    }
+    return STATUS_OK;
+}
+
+KEY(policy_reference_key)
+{
+    Tccp__PolicyReference *reference;
+
+    TRY(reference_add(parser, name, &reference));
+    reference->staged = view_is(value->text, REFERENCE_STAGED);
+    if (reference->staged || view_is(value->text, REFERENCE_ENFORCED)) {
+        return STATUS_OK;
+    }
+    if (time_parse(value->text, &reference->not_after_s) != STATUS_OK ||
+        reference->not_after_s == 0) {
+        return parser_fail(parser, value->column,
+                           "neither " REFERENCE_ENFORCED ", nor " REFERENCE_STAGED
+                           ", nor a time of the form 2026-01-31T00:00:00Z");
+    }
+    return STATUS_OK;
+}
 KEY(policy_event_log_key)
 {
     return bool_set(parser, value, &policy_now(parser)->needs_event_log);
@@ -390,7 +292,8 @@ static const struct {
     {SECTION_NODE, "attribute", REPEATED | NAMED, node_attribute_key},
     {SECTION_OPERATOR, "role", REQUIRED, operator_role_key},
     {SECTION_OPERATOR, "key", REQUIRED, operator_key_key},
-    {SECTION_POLICY, "pcr", REQUIRED | REPEATED | NAMED, policy_pcr_key},
+    {SECTION_POLICY, "pcr", REPEATED | NAMED, policy_pcr_key},
+    {SECTION_POLICY, "reference", REPEATED | NAMED, policy_reference_key},
     {SECTION_POLICY, "needs_event_log", 0, policy_event_log_key},
     {SECTION_POLICY, "needs_ima_log", 0, policy_ima_log_key},
     {SECTION_POLICY, "host_profile", 0, policy_host_profile_key},
@@ -478,13 +381,29 @@ enum status section_begin(struct parser *parser, enum section section, const str
     return STATUS_OK;
 }
 
-const char *section_missing_key(const struct parser *parser)
+/* Whether anything of the policy judges a host. */
+static bool policy_judges(const Tccp__PcrPolicy *policy)
+{
+    for (size_t i = 0; i < policy->n_references; i++) {
+        if (!policy->references[i]->staged) {
+            return true;
+        }
+    }
+    return policy->n_pcrs > 0;
+}
+
+enum status section_check(const struct parser *parser, unsigned column)
 {
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         if (keys[i].section == parser->section && (keys[i].flags & REQUIRED) &&
             !(parser->keys_seen & 1u << i)) {
-            return keys[i].name;
+            return parser_fail(parser, column, "the %s section has no `%s`",
+                               section_name(parser->section), keys[i].name);
         }
     }
-    return NULL;
+    if (parser->section == SECTION_POLICY && !policy_judges(policy_now(parser))) {
+        return parser_fail(parser, column,
+                           "the policy section has no `pcr`, and no `reference` that is enforced");
+    }
+    return STATUS_OK;
 }

@@ -92,9 +92,6 @@ static enum status array_new(size_t count, size_t size, void *ret_array)
 
 static enum status policy_values_check(const Tccp__PcrPolicy *policy, struct refusal *ret_refusal)
 {
-    if (policy->n_pcrs == 0) {
-        return refuse(ret_refusal, REFUSAL_MALFORMED, "policy %s covers no PCR", policy->name);
-    }
     for (size_t i = 0; i < policy->n_pcrs; i++) {
         const Tccp__PcrValues *pcr = policy->pcrs[i];
 
@@ -115,6 +112,52 @@ static enum status policy_values_check(const Tccp__PcrPolicy *policy, struct ref
                               policy->name, pcr->pcr);
             }
         }
+    }
+    return STATUS_OK;
+}
+
+static enum status reference_read(const char *policy, const Tccp__PolicyReference *source,
+                                  struct manifest_reference *ret_reference,
+                                  struct refusal *ret_refusal)
+{
+    if (digest_of_view(protobuf_view(source->digest), &ret_reference->digest) != STATUS_OK) {
+        return refuse(ret_refusal, REFUSAL_MALFORMED,
+                      "policy %s: a reference's digest of %zu bytes", policy, source->digest.len);
+    }
+    if (source->not_after_s > TIME_TEXT_MAX_S || (source->staged && source->not_after_s)) {
+        return refuse(ret_refusal, REFUSAL_MALFORMED,
+                      "policy %s: a reference ends after the year 9999, or is staged with an end",
+                      policy);
+    }
+    ret_reference->not_after_s = source->not_after_s;
+    ret_reference->staged = source->staged;
+    return STATUS_OK;
+}
+
+static enum status references_read(const Tccp__PcrPolicy *source, struct manifest_policy *policy,
+                                   struct refusal *ret_refusal)
+{
+    bool judges = source->n_pcrs > 0;
+
+    TRY(count_check("references of a policy", source->n_references, MANIFEST_REFERENCE_COUNT_MAX,
+                    ret_refusal));
+    TRY(array_new(source->n_references, sizeof *policy->references, &policy->references));
+    for (size_t i = 0; i < source->n_references; i++) {
+        struct manifest_reference *reference = &policy->references[i];
+
+        TRY(reference_read(source->name, source->references[i], reference, ret_refusal));
+        if (i && view_compare(digest_view(&reference[-1].digest),
+                              digest_view(&reference->digest)) >= 0) {
+            return refuse(ret_refusal, REFUSAL_MALFORMED,
+                          "policy %s: a reference is there twice, or not sorted", source->name);
+        }
+        judges |= !reference->staged;
+        policy->reference_count++;
+    }
+    if (!judges) {
+        return refuse(ret_refusal, REFUSAL_MALFORMED,
+                      "policy %s lists no PCR, and names no reference that is enforced",
+                      source->name);
     }
     return STATUS_OK;
 }
@@ -143,6 +186,7 @@ static enum status policies_read(struct manifest *manifest, struct refusal *ret_
         }
         TRY(status);
         manifest->policy_count++;
+        TRY(references_read(source, policy, ret_refusal));
         TRY(protobuf_pack(&source->base, MANIFEST_SIZE_MAX, &bytes));
         policy->name = source->name;
         policy->digest = sha256(bytes_view(&bytes));
@@ -200,6 +244,12 @@ static enum status members_read(struct manifest *manifest, struct refusal *ret_r
     if (!manifest->member_policy) {
         return refuse(ret_refusal, REFUSAL_POLICY_MISSING,
                       "member_policy names a policy that the manifest does not have");
+    }
+    if (manifest->member_policy->reference_count) {
+        return refuse(ret_refusal, REFUSAL_MALFORMED,
+                      "policy %s is for members and names a reference; members are judged by PCRs "
+                      "alone",
+                      manifest->member_policy->name);
     }
     return STATUS_OK;
 }

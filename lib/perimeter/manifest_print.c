@@ -97,6 +97,20 @@ void operator_print(struct writer *writer, const struct manifest_operator *entry
     writer_format(writer, "}\n");
 }
 
+static void reference_print(struct writer *writer, const struct manifest_reference *reference)
+{
+    char digest[HEX_SIZE(SHA256_SIZE)], end[TIME_TEXT_SIZE];
+
+    hex_encode(digest_view(&reference->digest), digest);
+    if (reference->not_after_s) {
+        time_print(reference->not_after_s, end);
+    }
+    writer_format(writer, "    reference %s = %s\n", digest,
+                  reference->staged        ? REFERENCE_STAGED
+                  : reference->not_after_s ? end
+                                           : REFERENCE_ENFORCED);
+}
+
 void policy_print(struct writer *writer, const struct manifest_policy *policy)
 {
     writer_format(writer, "policy %s {\n", policy->name);
@@ -107,6 +121,9 @@ void policy_print(struct writer *writer, const struct manifest_policy *policy)
             hex_encode(digest_view(&policy->pcrs.allowed[pcr].values[i]), text);
             writer_format(writer, "    pcr %u = %s\n", pcr, text);
         }
+    }
+    for (size_t i = 0; i < policy->reference_count; i++) {
+        reference_print(writer, &policy->references[i]);
     }
     bool_print(writer, "needs_event_log", policy->pcrs.needs_event_log);
     bool_print(writer, "needs_ima_log", policy->pcrs.needs_ima_log);

@@ -39,16 +39,10 @@ static enum status section_open(struct parser *parser, const struct statement *s
 
 static enum status section_close(struct parser *parser, const struct statement *statement)
 {
-    const char *missing;
-
     if (parser->section == SECTION_NONE) {
         return parser_fail(parser, statement->column, "a '}' without a section");
     }
-    missing = section_missing_key(parser);
-    if (missing) {
-        return parser_fail(parser, statement->column, "the %s section has no `%s`",
-                           section_name(parser->section), missing);
-    }
+    TRY(section_check(parser, statement->column));
     parser->section = SECTION_NONE;
     return STATUS_OK;
 }

@@ -32,14 +32,17 @@
  *     policy compute {
  *         pcr 0 = <hex>
  *         pcr 0 = <hex>     # another allowed value
+ *         reference <hex> = enforced                 # a reference set, by the SHA-256 of its bytes
+ *         reference <hex> = 2026-07-01T00:00:00Z     # enforced too, and accepts nobody after that
+ *         reference <hex> = staged                   # appraised and reported, not enforced
  *         needs_event_log = no
  *         needs_ima_log = no
  *         host_profile = no
  *     }
  *
- * One statement a line; blanks around words do not matter; a comment runs from '#' to the end of
- * the line. Unknown sections and keys, a key given twice, a missing key and a wrong value are
- * errors with line and column.
+ * A policy has a `pcr` or a `reference` that is enforced. One statement a line; blanks around words
+ * do not matter; a comment runs from '#' to the end of the line. Unknown sections and keys, a key
+ * given twice, a missing key and a wrong value are errors with line and column.
  */
 #ifndef TCCP_PERIMETER_MANIFEST_TEXT_H
 #define TCCP_PERIMETER_MANIFEST_TEXT_H

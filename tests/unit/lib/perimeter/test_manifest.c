@@ -208,6 +208,116 @@ static void wrong_policies_are_refused(void **state)
                         REFUSAL_POLICY_MISSING);
 }
 
+/* A policy with three references beside its PCRs, which a test then spoils. */
+struct named_sets {
+    Tccp__PolicyReference references[MANIFEST_REFERENCE_COUNT_MAX + 1];
+    Tccp__PolicyReference *places[MANIFEST_REFERENCE_COUNT_MAX + 1];
+    struct digest digests[MANIFEST_REFERENCE_COUNT_MAX + 1];
+};
+
+static void references_make(Tccp__PcrPolicy *policy, struct named_sets *made)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(made->references); i++) {
+        tccp__policy_reference__init(&made->references[i]);
+        memset(made->digests[i].bytes, (int)i, SHA256_SIZE);
+        made->references[i].digest = protobuf_data(digest_view(&made->digests[i]));
+        made->places[i] = &made->references[i];
+    }
+    policy->references = made->places;
+    policy->n_references = 3;
+}
+
+static void wrong_references_are_refused(void **state)
+{
+    OWN(sample) struct sample test = sample_new();
+    Tccp__PcrPolicy *policy = test.message->policies[0];
+    struct named_sets made;
+
+    (void)state;
+    assert_string_not_equal(policy->name, test.message->member_policy);
+    references_make(policy, &made);
+    assert_ok(parse(&test, NULL));
+    assert_refused_with(test, made.references[1].digest.len, 31, REFUSAL_MALFORMED);
+    assert_refused_with(test, made.places[1], made.places[0], REFUSAL_MALFORMED);
+    assert_refused_with(test, made.digests[0].bytes[0], 9, REFUSAL_MALFORMED); /* not sorted */
+    assert_refused_with(test, made.references[0].not_after_s, UINT64_MAX, REFUSAL_MALFORMED);
+    made.references[0].staged = true;
+    assert_ok(parse(&test, NULL));
+    assert_refused_with(test, made.references[0].not_after_s, 1, REFUSAL_MALFORMED);
+    policy->n_references = MANIFEST_REFERENCE_COUNT_MAX;
+    assert_ok(parse(&test, NULL));
+    assert_refused_with(test, policy->n_references, MANIFEST_REFERENCE_COUNT_MAX + 1,
+                        REFUSAL_TOO_LARGE);
+    policy->n_references = 0;
+    policy->references = NULL;
+}
+
+static void a_policy_that_judges_nothing_is_refused(void **state)
+{
+    OWN(sample) struct sample test = sample_new();
+    Tccp__PcrPolicy *policy = test.message->policies[0];
+    size_t pcr_count = policy->n_pcrs;
+    struct named_sets made;
+
+    (void)state;
+    references_make(policy, &made);
+    policy->n_pcrs = 0;
+    assert_ok(parse(&test, NULL));
+    for (size_t i = 0; i < 3; i++) {
+        made.references[i].staged = true;
+    }
+    assert_parse_refused(test, REFUSAL_MALFORMED);
+    policy->n_pcrs = pcr_count;
+    assert_ok(parse(&test, NULL));
+    policy->n_references = 0;
+    policy->references = NULL;
+}
+
+/* Nodes and key holders appraise members, and have no reference sets. */
+static void references_for_members_are_refused(void **state)
+{
+    OWN(sample) struct sample test = sample_new();
+    Tccp__PcrPolicy *policy = test.message->policies[1];
+    struct named_sets made;
+
+    (void)state;
+    assert_string_equal(policy->name, test.message->member_policy);
+    references_make(policy, &made);
+    assert_parse_refused(test, REFUSAL_MALFORMED);
+    policy->n_references = 0;
+    policy->references = NULL;
+    assert_ok(parse(&test, NULL));
+}
+
+/* What is appraised with the policy is under its digest. */
+static void references_change_the_digest_of_their_policy(void **state)
+{
+    OWN(sample) struct sample test = sample_new();
+    Tccp__PcrPolicy *policy = test.message->policies[0];
+    struct digest digests[4];
+    struct named_sets made;
+
+    (void)state;
+    references_make(policy, &made);
+    policy->n_references = 1;
+    for (size_t i = 0; i < ARRAY_SIZE(digests); i++) {
+        OWN(bytes) struct bytes bytes = {0};
+        OWN(manifest) struct manifest *manifest = NULL;
+
+        policy->n_references = i == 0 ? 0 : 1;
+        made.references[0].staged = i == 2;
+        made.references[0].not_after_s = i == 3 ? 1 : 0;
+        assert_ok(manifest_build(test.message, &bytes, NULL));
+        assert_ok(manifest_parse(bytes_view(&bytes), &manifest, NULL));
+        digests[i] = manifest->policies[0].digest;
+        for (size_t other = 0; other < i; other++) {
+            assert_false(digest_equal(&digests[i], &digests[other]));
+        }
+    }
+    policy->n_references = 0;
+    policy->references = NULL;
+}
+
 static void wrong_operators_are_refused(void **state)
 {
     OWN(sample) struct sample test = sample_new();
@@ -316,15 +426,21 @@ static void building_sorts_what_was_given_in_any_order(void **state)
 {
     OWN(sample) struct sample test = sample_new();
     OWN(bytes) struct bytes sorted = {0}, again = {0};
+    Tccp__PcrPolicy *policy = test.message->policies[0];
+    struct named_sets made;
 
     (void)state;
+    references_make(policy, &made);
     assert_ok(protobuf_pack(&test.message->base, MANIFEST_SIZE_MAX, &sorted));
     SWAP(test.message->members[0], test.message->members[2]);
     SWAP(test.message->nodes[0], test.message->nodes[1]);
     SWAP(test.message->policies[0], test.message->policies[1]);
     SWAP(test.message->policies[0]->pcrs[0], test.message->policies[0]->pcrs[7]);
+    SWAP(made.places[0], made.places[2]);
     assert_ok(manifest_build(test.message, &again, NULL));
     assert_true(view_equal(bytes_view(&sorted), bytes_view(&again)));
+    policy->n_references = 0;
+    policy->references = NULL;
 }
 
 static void everything_is_found_by_its_names(void **state)
@@ -430,6 +546,10 @@ int main(void)
         cmocka_unit_test(what_is_no_tpm_name_is_refused),
         cmocka_unit_test(wrong_addresses_are_refused),
         cmocka_unit_test(wrong_policies_are_refused),
+        cmocka_unit_test(wrong_references_are_refused),
+        cmocka_unit_test(a_policy_that_judges_nothing_is_refused),
+        cmocka_unit_test(references_for_members_are_refused),
+        cmocka_unit_test(references_change_the_digest_of_their_policy),
         cmocka_unit_test(wrong_operators_are_refused),
         cmocka_unit_test(wrong_attributes_are_refused),
         cmocka_unit_test(what_is_no_certificate_is_refused),

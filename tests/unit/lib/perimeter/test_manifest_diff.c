@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REFERENCE "2222222222222222222222222222222222222222222222222222222222222222"
+
 static struct manifest *manifest_of(struct view text)
 {
     OWN(bytes) struct bytes bytes = {0};
@@ -46,6 +48,8 @@ static void changes_are_told_entry_by_entry(void **state)
          "~ node n1\n    - attribute zone = a\n    + attribute zone = c\n"},
         {"role = operator", "role = auditor",
          "~ operator alice\n    - role = operator\n    + role = auditor\n"},
+        {"policy compute {", "policy compute {\n reference " REFERENCE " = staged",
+         "~ policy compute\n    + reference " REFERENCE " = staged\n"},
         {"member tc3 {", "member tc4 {", "- member tc3\n+ member tc4\n"},
         {"127.0.0.1:7031", "127.0.0.1:7039",
          "~ member tc3\n    - address = 127.0.0.1:7031\n    + address = 127.0.0.1:7039\n"},

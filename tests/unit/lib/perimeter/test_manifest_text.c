@@ -23,6 +23,13 @@
     "member tc1 {\n ek = 000b" HASH "\n ak = 000b" HASH_1 "\n address = a:1\n"                     \
     " raft_address = a:2\n}\n"
 #define POLICY "policy p {\n pcr 0 = " HASH "\n}\n"
+#define REFERENCE(number)                                                                          \
+    " reference 0" number "11111111111111111111111111111111111111111111111111111111111111 = "      \
+    "enforced\n"
+#define REFERENCES_8                                                                               \
+    REFERENCE("1")                                                                                 \
+    REFERENCE("2")                                                                                 \
+    REFERENCE("3") REFERENCE("4") REFERENCE("5") REFERENCE("6") REFERENCE("7") REFERENCE("8")
 #define GOOD MANIFEST_HEAD "}\n" MEMBER POLICY
 
 static void good_text_compiles(void **state)
@@ -82,6 +89,15 @@ static void errors_name_line_and_column(void **state)
         {"policy p {\n pcr x = " HASH "\n", 2, 6, "not a number"},
         {"policy p {\n pcr 0 = 00\n", 2, 10, "hexadecimal digits"},
         {"policy p {\n}\n", 2, 1, "has no `pcr`"},
+        {"policy p {\n reference " HASH " = staged\n}\n", 3, 1, "no `reference` that is enforced"},
+        {"policy p {\n reference = enforced\n", 2, 2, "`reference NAME = VALUE` is expected"},
+        {"policy p {\n reference 00 = enforced\n", 2, 12, "hexadecimal digits"},
+        {"policy p {\n reference " HASH " = yes\n", 2, 79, "neither enforced, nor staged"},
+        {"policy p {\n reference " HASH " = 1970-01-01\n", 2, 79, "nor a time"},
+        {"policy p {\n reference " HASH " = staged\n reference " HASH " = enforced\n", 3, 12,
+         "given twice"},
+        {"policy p {\n" REFERENCES_8 " reference " HASH_1 " = staged\n", 10, 12,
+         "more than 8 references"},
         {"operator o {\n role = customer\n", 2, 9, "neither operator nor auditor"},
         {"# comment \xc3\xa9\n\x01\n", 2, 1, "not printable ASCII"},
         {"node \xc3\xa9 {\n", 1, 6, "not printable ASCII"},
@@ -149,7 +165,9 @@ static void printing_and_compiling_gives_the_same_bytes(void **state)
     static const char full[] = GOOD
         "node n {\n ek = 000b" HASH_2 "\n policy = q\n attribute b = 2=3\n attribute a = {}\n}\n"
         "policy q {\n pcr 7 = " HASH_2 "\n pcr 7 = " HASH_1 "\n pcr 0 = " HASH
-        "\n needs_event_log = yes\n needs_ima_log = yes\n host_profile = yes\n}\n";
+        "\n needs_event_log = yes\n needs_ima_log = yes\n host_profile = yes\n}\n"
+        "policy r {\n reference " HASH_2 " = staged\n reference " HASH_1
+        " = 2026-07-01T00:00:00Z\n reference " HASH " = enforced\n}\n";
     OWN(bytes) struct bytes first = {0}, text = {0}, second = {0};
     OWN(manifest) struct manifest *manifest = NULL;
     struct text_error error;
@@ -162,6 +180,19 @@ static void printing_and_compiling_gives_the_same_bytes(void **state)
     assert_string_equal(manifest_node_attribute(&manifest->nodes[0], "b"), "2=3");
     assert_true(manifest->nodes[0].policy->pcrs.needs_ima_log);
     assert_int_equal(manifest->nodes[0].policy->pcrs.allowed[7].count, 2);
+    {
+        const struct manifest_policy *policy = manifest_policy_by_name(manifest, "r");
+        const struct digest last = {.bytes = {[0 ... SHA256_SIZE - 1] = 0x22}};
+
+        assert_int_equal(policy->pcrs.listed, 0);
+        assert_int_equal(policy->reference_count, 3);
+        assert_false(policy->references[0].staged || policy->references[0].not_after_s);
+        assert_false(policy->references[1].staged);
+        assert_int_equal(policy->references[1].not_after_s, 1782864000);
+        assert_true(policy->references[2].staged);
+        assert_ptr_equal(manifest_policy_reference(policy, &last), &policy->references[2]);
+        assert_null(manifest_policy_reference(&manifest->policies[0], &last));
+    }
     assert_ok(manifest_print(manifest, &text));
     assert_ok(manifest_text_compile(bytes_view(&text), &second, &error));
     assert_true(view_equal(bytes_view(&first), bytes_view(&second)));
