@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A registry with nodes, a VM and a migration; its snapshot is made once. */
+/* A registry with nodes, VMs, a migration and a reference set; its snapshot is made once. */
 static struct view start(void)
 {
     static struct bytes snapshot;
@@ -22,6 +22,7 @@ static struct view start(void)
         fixture_run(&fixture, 1, 0);
         fixture_run(&fixture, 2, 1);
         fixture_migrate(&fixture, 2, 2);
+        fixture_upload(&fixture, 1);
         ASSERT(registry_snapshot(fixture.registry, &snapshot) == STATUS_OK);
         fixture_stop(&fixture);
     }

@@ -346,7 +346,8 @@ void node_server_applied(struct node_server *server, const struct command *comma
     const struct registry *registry = tcd_registry(server->tcd);
 
     if (outcome->verdict != REFUSAL_NONE || command->kind == COMMAND_RENEWAL_BATCH ||
-        command->kind == COMMAND_AUDIT_NOTE || command->kind == COMMAND_SESSION_OPENED) {
+        command->kind == COMMAND_AUDIT_NOTE || command->kind == COMMAND_SESSION_OPENED ||
+        command->kind == COMMAND_REFERENCE_CHUNK) {
         return;
     }
     for (struct node_session *session = server->sessions, *next; session; session = next) {

@@ -120,6 +120,9 @@
     X(REFERENCE_MISSING, "reference-missing",                                                      \
       "the coordinator does not have a reference set that the manifest names",                     \
       "upload it: `tccpctl policy upload`")                                                        \
+    X(REFERENCE_DIGEST, "reference-digest",                                                        \
+      "the bytes of the reference set are not those that its digest names",                        \
+      "upload the whole file again: `tccpctl policy upload`")                                      \
     /* the replicated state */                                                                     \
     X(STALE_VERSION, "stale-version", "the state that the request rests on has moved",             \
       "try again")                                                                                 \

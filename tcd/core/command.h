@@ -31,6 +31,7 @@
     X(USER_REMOVED, "user-removed", RESTS_MANIFEST, BY_OPERATOR)                                   \
     X(NODE_CORDONED, "node-cordoned", RESTS_MANIFEST, BY_OPERATOR)                                 \
     X(NODE_REVOKED, "node-revoked", RESTS_MANIFEST, BY_OPERATOR)                                   \
+    X(REFERENCE_CHUNK, "reference-chunk", 0, BY_OPERATOR)                                          \
     X(NODE_REGISTERED, "node-registered", RESTS_MANIFEST | RESTS_EPOCH | RESTS_POLICY, 0)          \
     X(RENEWAL_BATCH, "renewal-batch", RESTS_EPOCH, 0)                                              \
     X(LEASE_EXPIRED, "lease-expired", RESTS_REGISTRATION | RESTS_RENEWAL, 0)                       \
@@ -227,6 +228,11 @@ struct command {
             struct core_name node;
             char reason[CORE_DETAIL_LENGTH_MAX + 1];
         } node_revoked;
+        struct {
+            struct digest digest;  /* of the whole set */
+            uint64_t size, offset; /* offset + data.size <= size */
+            struct view data;
+        } reference_chunk;
         struct {
             struct core_name node;
             struct tpm_name ek_name, ak_name;

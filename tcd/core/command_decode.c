@@ -109,6 +109,16 @@ static bool decode_member_joined(const Tccp__Log__MemberJoined *source, struct c
            field_boot(source->boot, &command->member_joined.boot);
 }
 
+static bool decode_reference_chunk(const Tccp__Log__ReferenceChunk *source, struct command *command)
+{
+    command->reference_chunk.size = source->size;
+    command->reference_chunk.offset = source->offset;
+    return field_digest(source->digest, &command->reference_chunk.digest) &&
+           field_view(source->data, 1, REFERENCE_CHUNK_SIZE_MAX, &command->reference_chunk.data) &&
+           source->size <= REFERENCE_SIZE_MAX && source->data.len <= source->size &&
+           source->offset <= source->size - source->data.len;
+}
+
 static bool decode_node_registered(const Tccp__Log__NodeRegistered *source, struct command *command)
 {
     command->node_registered.firmware_version = source->firmware_version;
@@ -335,6 +345,9 @@ static enum status decode_kind(const Tccp__Log__Command *message, struct command
         return from(field_name(message->node_revoked->node, &command->node_revoked.node) &&
                     field_text(message->node_revoked->reason, command->node_revoked.reason,
                                CORE_DETAIL_LENGTH_MAX));
+    case TCCP__LOG__COMMAND__KIND_REFERENCE_CHUNK:
+        command->kind = COMMAND_REFERENCE_CHUNK;
+        return from(decode_reference_chunk(message->reference_chunk, command));
     case TCCP__LOG__COMMAND__KIND_NODE_REGISTERED:
         command->kind = COMMAND_NODE_REGISTERED;
         return from(decode_node_registered(message->node_registered, command));

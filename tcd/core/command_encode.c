@@ -32,6 +32,7 @@ struct encoding {
         Tccp__Log__UserRemoved user_removed;
         Tccp__Log__NodeCordoned node_cordoned;
         Tccp__Log__NodeRevoked node_revoked;
+        Tccp__Log__ReferenceChunk reference_chunk;
         Tccp__Log__NodeRegistered node_registered;
         Tccp__Log__RenewalBatch renewal_batch;
         Tccp__Log__LeaseExpired lease_expired;
@@ -305,6 +306,13 @@ static enum status encode_kind(const struct command *command, struct encoding *e
         CHOOSE(NODE_REVOKED, node_revoked);
         encoding->kind.node_revoked.node = text_of(command->node_revoked.node.text);
         encoding->kind.node_revoked.reason = text_of(command->node_revoked.reason);
+        break;
+    case COMMAND_REFERENCE_CHUNK:
+        CHOOSE(REFERENCE_CHUNK, reference_chunk);
+        encoding->kind.reference_chunk.digest = data_of_digest(&command->reference_chunk.digest);
+        encoding->kind.reference_chunk.size = command->reference_chunk.size;
+        encoding->kind.reference_chunk.offset = command->reference_chunk.offset;
+        encoding->kind.reference_chunk.data = protobuf_data(command->reference_chunk.data);
         break;
     case COMMAND_NODE_REGISTERED:
         CHOOSE(NODE_REGISTERED, node_registered);

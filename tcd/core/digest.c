@@ -2,7 +2,14 @@
 
 #include "tcd/core/records_pack.h"
 
-enum touched { TOUCHED_PERIMETER = 1, TOUCHED_MEMBER, TOUCHED_USER, TOUCHED_NODE, TOUCHED_VM };
+enum touched {
+    TOUCHED_PERIMETER = 1,
+    TOUCHED_MEMBER,
+    TOUCHED_USER,
+    TOUCHED_NODE,
+    TOUCHED_VM,
+    TOUCHED_REFERENCE,
+};
 
 static void chain_u32(struct registry *registry, uint32_t value)
 {
@@ -61,6 +68,11 @@ void digest_touch_node(struct registry *registry, const struct node *node)
 void digest_touch_vm(struct registry *registry, const struct vm *vm)
 {
     touch(registry, TOUCHED_VM, record_of_vm(vm, false));
+}
+
+void digest_touch_reference(struct registry *registry, const struct reference_blob *reference)
+{
+    touch(registry, TOUCHED_REFERENCE, record_of_reference(reference));
 }
 
 void digest_end(struct registry *registry)

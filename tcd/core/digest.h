@@ -20,6 +20,7 @@ void digest_touch_member(struct registry *registry, const struct member *member)
 void digest_touch_user(struct registry *registry, const struct user *user);
 void digest_touch_node(struct registry *registry, const struct node *node);
 void digest_touch_vm(struct registry *registry, const struct vm *vm);
+void digest_touch_reference(struct registry *registry, const struct reference_blob *reference);
 /* Counts the revision and notes the digest in the history. */
 void digest_end(struct registry *registry);
 

@@ -150,6 +150,32 @@ static enum status operators_parse(const Tccp__PerimeterManifest *manifest,
     return STATUS_OK;
 }
 
+static enum status references_parse(const Tccp__PerimeterManifest *manifest,
+                                    struct manifest_facts *facts)
+{
+    facts->references = calloc(manifest->n_policies * CORE_POLICY_REFERENCE_COUNT_MAX + 1,
+                               sizeof *facts->references);
+    if (!facts->references) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t i = 0; i < manifest->n_policies; i++) {
+        const Tccp__PcrPolicy *policy = manifest->policies[i];
+
+        if (policy->n_references > CORE_POLICY_REFERENCE_COUNT_MAX) {
+            return STATUS_MALFORMED;
+        }
+        for (size_t k = 0; k < policy->n_references; k++) {
+            struct reference_name *reference = &facts->references[facts->reference_count++];
+
+            if (!field_digest(policy->references[k]->digest, &reference->digest) ||
+                !field_name(policy->name, &reference->policy)) {
+                return STATUS_MALFORMED;
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
 /* True when no two of the records share the key at that offset. */
 static bool all_differ(void *records, size_t count, size_t record_size, size_t key_offset,
                        size_t key_size)
@@ -195,6 +221,7 @@ static enum status manifest_fill(const Tccp__PerimeterManifest *manifest,
     TRY(members_parse(manifest, facts));
     TRY(nodes_parse(manifest, policies, facts));
     TRY(operators_parse(manifest, facts));
+    TRY(references_parse(manifest, facts));
     if (!ALL_DIFFER(facts->nodes, facts->node_count, struct node_entry, ek_id) ||
         !ALL_DIFFER(facts->nodes, facts->node_count, struct node_entry, name) ||
         !ALL_DIFFER(facts->operators, facts->operator_count, struct operator_entry, name) ||
@@ -252,6 +279,7 @@ void manifest_facts_free(struct manifest_facts *facts)
     }
     free(facts->nodes);
     free(facts->operators);
+    free(facts->references);
     free(facts);
 }
 

@@ -27,6 +27,12 @@ struct operator_entry {
     struct digest key_id;
 };
 
+/* A policy names a reference set. */
+struct reference_name {
+    struct digest digest;
+    struct core_name policy;
+};
+
 struct manifest_facts {
     struct digest digest; /* of the document */
     struct digest perimeter_id;
@@ -41,6 +47,8 @@ struct manifest_facts {
     struct node_entry *nodes;
     unsigned operator_count;
     struct operator_entry *operators;
+    unsigned reference_count;
+    struct reference_name *references; /* by policy; one set may be named by several */
 };
 
 struct endorsement_facts {

@@ -16,10 +16,14 @@ enum {
     CORE_SUCCESSION_COUNT_MAX = 64,
     CORE_VM_COUNT_MAX = 100000, /* tombstones are counted too */
     SESSION_COUNT_MAX = 10000,
-    SESSION_RESULT_COUNT_MAX = 1024,         /* results that a session remembers */
-    RESULT_SLOT_COUNT_MAX = 1024 * 1024,     /* over all sessions */
-    SEEN_COUNT_MAX = 32768,                  /* nonces and trusted keys that are remembered */
-    RENEWAL_COUNT_MAX = CORE_NODE_COUNT_MAX, /* in one batch of renewals */
+    SESSION_RESULT_COUNT_MAX = 1024,             /* results that a session remembers */
+    RESULT_SLOT_COUNT_MAX = 1024 * 1024,         /* over all sessions */
+    SEEN_COUNT_MAX = 32768,                      /* nonces and trusted keys that are remembered */
+    REFERENCE_COUNT_MAX = 64,                    /* reference sets, incomplete ones included */
+    REFERENCE_UPLOAD_COUNT_MAX = 4,              /* incomplete ones */
+    REFERENCE_SIZE_MAX = 16 * 1024 * 1024,       /* bytes of one */
+    REFERENCE_TOTAL_SIZE_MAX = 64 * 1024 * 1024, /* of all, counted as large as they will be */
+    RENEWAL_COUNT_MAX = CORE_NODE_COUNT_MAX,     /* in one batch of renewals */
 
     /* fields; strings without their NUL */
     CORE_NAME_LENGTH_MAX = 63,
@@ -39,8 +43,12 @@ enum {
     AUDIT_NOTE_LENGTH_MAX = 1024,
     LAUNCH_REQUEST_SIZE_MAX = 16 * 1024,
     PSEUDONYM_SIZE = 16,
+    REFERENCE_CHUNK_SIZE_MAX = 256 * 1024, /* in one command */
+    CORE_POLICY_REFERENCE_COUNT_MAX = 8,   /* that a policy names */
 
     SNAPSHOT_SIZE_MAX = 0x7fffffff,
+    REFERENCE_PIECE_SIZE =
+        64 * 1024, /* of a set's bytes in one record; a restored one may differ */
     SNAPSHOT_RECORD_SIZE_MAX = 2 * CORE_DOCUMENT_SIZE_MAX + 1024 * 1024,
 };
 

@@ -19,6 +19,7 @@ tcd_core_libcore_a_SOURCES = \
 	%D%/records.h \
 	%D%/records_pack.c %D%/records_pack.h \
 	%D%/records_restore.c \
+	%D%/references.c %D%/references.h \
 	%D%/registry.c %D%/registry.h \
 	%D%/rests.c %D%/rests.h \
 	%D%/sessions.c %D%/sessions.h \

@@ -4,7 +4,10 @@
 #include "tcd/core/digest.h"
 #include "tcd/core/members.h"
 #include "tcd/core/nodes.h"
+#include "tcd/core/references.h"
 #include "tcd/core/users.h"
+
+#include <stdlib.h>
 
 enum refusal_code perimeter_adopt(struct registry *registry, const struct command *command)
 {
@@ -63,6 +66,13 @@ static enum refusal_code check_manifest(struct registry *registry,
     if (facts->epoch < perimeter->manifest_epoch) {
         return state_refuse(registry, REFUSAL_OLD_EPOCH, "epoch %llu is in force",
                             (unsigned long long)perimeter->manifest_epoch);
+    }
+    if (perimeter->manifest_version > 0) {
+        enum refusal_code verdict = references_check_manifest(registry, facts);
+
+        if (verdict != REFUSAL_NONE) {
+            return verdict;
+        }
     }
     return nodes_check_manifest(registry, facts);
 }
@@ -136,6 +146,12 @@ void perimeter_put_manifest(struct perimeter *perimeter, struct view document,
     perimeter->lease_s = facts->lease_s;
     perimeter->development = facts->development;
     perimeter->member_policy = facts->member_policy;
+    free(perimeter->references);
+    perimeter->references = state_alloc(facts->reference_count + 1, sizeof *perimeter->references);
+    perimeter->reference_count = facts->reference_count;
+    for (unsigned i = 0; i < facts->reference_count; i++) {
+        perimeter->references[i] = facts->references[i].digest;
+    }
 }
 
 void perimeter_put_endorsement(struct perimeter *perimeter, struct view document,
@@ -205,5 +221,6 @@ void perimeter_clear(struct perimeter *perimeter)
     }
     bytes_free(&perimeter->manifest);
     bytes_free(&perimeter->endorsement);
+    free(perimeter->references);
     *perimeter = (struct perimeter){0};
 }

@@ -23,12 +23,27 @@ struct perimeter {
     bool development;
     bool expired; /* a committed event, not a look at a clock */
     struct digest member_policy;
+    unsigned reference_count;
+    struct digest *references; /* sets that its policies name */
 
     struct bytes endorsement; /* a SignedDocument; empty before the first */
     uint64_t epoch;           /* its epoch; 0 before the first */
     uint64_t endorsed_until_s;
     struct digest tc_keys; /* SHA-256 of tc_sign and tc_kem, each length-prefixed */
 };
+
+/* A reference set, by the SHA-256 of its bytes; to the state it is bytes and nothing else. */
+struct reference_blob {
+    struct digest digest;
+    uint64_t size;
+    uint64_t received;  /* bytes, from the first one on; see reference_is_complete() */
+    uint8_t *data;      /* room for `size` */
+    struct sha256 hash; /* of those received */
+};
+static inline bool reference_is_complete(const struct reference_blob *reference)
+{
+    return reference->received == reference->size;
+}
 
 /* A member that the manifest names. */
 struct member_entry {

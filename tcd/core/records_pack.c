@@ -2,6 +2,7 @@
 
 #include "tcd/core/fields.h"
 #include "tcd/core/nodes.h"
+#include "tcd/core/references.h"
 #include "tcd/core/snapshot.h"
 
 #include <stdlib.h>
@@ -291,6 +292,30 @@ struct bytes record_of_vm(const struct vm *vm, bool with_request)
     message.start_generation = vm->start_generation;
     message.last_migration = vm->last_migration;
     message.last_migration_done = vm->last_migration_done;
+    return pack(&record);
+}
+
+struct bytes record_of_reference(const struct reference_blob *reference)
+{
+    Tccp__Log__ReferenceRecord message = TCCP__LOG__REFERENCE_RECORD__INIT;
+    const Tccp__Log__SnapshotRecord record = RECORD(REFERENCE, reference, &message);
+    struct digest prefix = reference_prefix(reference);
+
+    message.digest = data_of_digest(&reference->digest);
+    message.size = reference->size;
+    message.received = reference->received;
+    message.prefix = data_of_digest(&prefix);
+    return pack(&record);
+}
+
+struct bytes record_of_reference_data(const struct reference_blob *reference, uint64_t offset)
+{
+    Tccp__Log__ReferenceData message = TCCP__LOG__REFERENCE_DATA__INIT;
+    const Tccp__Log__SnapshotRecord record = RECORD(REFERENCE_DATA, reference_data, &message);
+    uint64_t left = reference->received - offset;
+
+    message.data = protobuf_data((struct view){
+        reference->data + offset, left < REFERENCE_PIECE_SIZE ? left : REFERENCE_PIECE_SIZE});
     return pack(&record);
 }
 

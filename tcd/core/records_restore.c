@@ -6,6 +6,7 @@
 #include "tcd/core/manifest.h"
 #include "tcd/core/members.h"
 #include "tcd/core/nodes.h"
+#include "tcd/core/references.h"
 #include "tcd/core/sessions.h"
 #include "tcd/core/users.h"
 #include "tcd/core/vms.h"
@@ -513,7 +514,7 @@ static enum status restore_migrations(struct registry *registry)
 
 enum status records_finish(struct registry *registry)
 {
-    return restore_migrations(registry);
+    return registry->restoring.blob ? STATUS_MALFORMED : restore_migrations(registry);
 }
 
 enum status record_restore(struct registry *registry, const Tccp__Log__SnapshotRecord *record)
@@ -536,6 +537,10 @@ enum status record_restore(struct registry *registry, const Tccp__Log__SnapshotR
         return restore_seen(registry, record->seen);
     case TCCP__LOG__SNAPSHOT_RECORD__KIND_VM:
         return restore_vm(registry, record->vm);
+    case TCCP__LOG__SNAPSHOT_RECORD__KIND_REFERENCE:
+        return reference_restore(registry, record->reference);
+    case TCCP__LOG__SNAPSHOT_RECORD__KIND_REFERENCE_DATA:
+        return reference_restore_data(registry, record->reference_data);
     case TCCP__LOG__SNAPSHOT_RECORD__KIND_END:
     case TCCP__LOG__SNAPSHOT_RECORD__KIND__NOT_SET:
     case _TCCP__LOG__SNAPSHOT_RECORD__KIND__CASE_IS_INT_SIZE:

@@ -6,6 +6,7 @@
 #include "tcd/core/members.h"
 #include "tcd/core/nodes.h"
 #include "tcd/core/operations.h"
+#include "tcd/core/references.h"
 #include "tcd/core/rests.h"
 #include "tcd/core/sessions.h"
 #include "tcd/core/users.h"
@@ -86,6 +87,7 @@ struct registry *registry_new(void)
     TABLE_INIT(&registry->seen, struct seen_entry, digest);
     TABLE_INIT(&registry->vms, struct vm, id);
     TABLE_INIT(&registry->migrations, struct vm, migration);
+    TABLE_INIT(&registry->references, struct reference_blob, digest);
     return registry;
 }
 
@@ -110,6 +112,11 @@ static void free_session(void *record)
     session_free(record);
 }
 
+static void free_reference(void *record)
+{
+    reference_free(record);
+}
+
 static void free_vm(void *record)
 {
     vm_free(record);
@@ -131,6 +138,7 @@ void registry_free(struct registry *registry)
     table_free_with(&registry->sessions, free_session);
     table_free_with(&registry->seen, free);
     table_free_with(&registry->vms, free_vm);
+    table_free_with(&registry->references, free_reference);
     perimeter_clear(&registry->perimeter);
     audit_clear(registry);
     free(registry->leaf_bytes);
@@ -168,6 +176,7 @@ static enum refusal_code (*const appliers[COMMAND_KIND_COUNT])(struct registry *
     [COMMAND_USER_REMOVED] = user_remove,
     [COMMAND_NODE_CORDONED] = node_cordon,
     [COMMAND_NODE_REVOKED] = node_revoke,
+    [COMMAND_REFERENCE_CHUNK] = reference_add_chunk,
     [COMMAND_NODE_REGISTERED] = node_register,
     [COMMAND_RENEWAL_BATCH] = leases_renew,
     [COMMAND_LEASE_EXPIRED] = lease_expire,

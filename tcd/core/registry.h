@@ -126,6 +126,13 @@ const struct vm *registry_vm_by_migration(const struct registry *registry, uint6
  * done: it never runs (docs/PROTOCOL.md, section 3). */
 bool registry_vm_came_from_revoked(const struct registry *registry, const struct vm *vm);
 
+/* A reference set, whether complete or not; all of them, in the order in which their uploads began.
+ */
+const struct reference_blob *registry_reference(const struct registry *registry,
+                                                const struct digest *digest);
+const struct reference_blob *registry_reference_next(const struct registry *registry,
+                                                     size_t *cursor);
+
 /* The stored result of a request; false: unknown session, or not executed, or evicted. Does not
  * count as use of the session. */
 bool registry_result(const struct registry *registry, uint64_t session, uint64_t number,

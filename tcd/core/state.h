@@ -28,7 +28,16 @@ struct registry {
     size_t result_slots;   /* over all sessions */
     struct table seen;
     struct table vms;
-    struct table migrations; /* VMs with an open one, by its id */
+    struct table migrations;  /* VMs with an open one, by its id */
+    struct table references;  /* in the order in which their uploads began */
+    uint64_t reference_bytes; /* their sizes, of incomplete ones too */
+
+    /* Of a snapshot that is being restored: the set whose data are to come. */
+    struct {
+        struct reference_blob *blob; /* NULL: none */
+        uint64_t received;
+        struct digest prefix;
+    } restoring;
 
     /* digests at the last revisions; not part of the state */
     struct digest history[REGISTRY_HISTORY_COUNT];

@@ -69,6 +69,8 @@ static void choose(struct world *world, unsigned index)
         world->policy_revision += world_draw(world, 4) == 0;
     } else if (draw < 83) {
         request->kind = COMMAND_MANIFEST_EXPIRED;
+    } else if (draw < 88) {
+        request->kind = COMMAND_REFERENCE_CHUNK;
     } else {
         request->kind = COMMAND_AUDIT_NOTE;
     }
@@ -174,6 +176,23 @@ static bool launch_request(struct replica *replica, const struct request *reques
     return true;
 }
 
+/* The next third of one of a few sets, now and then with a wrong byte. */
+static void chunk_request(const struct replica *replica, const struct request *request,
+                          struct command *command)
+{
+    static uint8_t storage[FIXTURE_SET_SIZE]; /* one command is made at a time */
+    struct view set = fixture_set(request->host, storage);
+    const struct digest digest = fixture_set_digest(request->host);
+    const struct reference_blob *reference = registry_reference(replica->registry, &digest);
+    uint64_t offset = reference && !reference_is_complete(reference) ? reference->received : 0;
+
+    storage[offset] ^= request->revert ? 0 : 1;
+    command->reference_chunk.digest = digest;
+    command->reference_chunk.size = set.size;
+    command->reference_chunk.offset = offset;
+    command->reference_chunk.data = (struct view){set.data + offset, set.size / 3};
+}
+
 bool client_command(struct world *world, struct replica *replica, const struct message *message,
                     struct command *ret_command)
 {
@@ -215,6 +234,8 @@ bool client_command(struct world *world, struct replica *replica, const struct m
             return false;
         }
         registry_rest_on_node(node, &ret_command->rests);
+    } else if (request->kind == COMMAND_REFERENCE_CHUNK) {
+        chunk_request(replica, request, ret_command);
     } else if (request->kind == COMMAND_AUDIT_NOTE) {
         (void)snprintf(ret_command->audit_note.text, sizeof ret_command->audit_note.text,
                        "note %u-%llu", message->from, (unsigned long long)message->number);

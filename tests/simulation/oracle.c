@@ -217,6 +217,7 @@ static void follow(struct world *world, const struct command *command,
     case COMMAND_AUDIT_NOTE:
     case COMMAND_USER_ADDED:
     case COMMAND_USER_REMOVED:
+    case COMMAND_REFERENCE_CHUNK:
     case COMMAND_NODE_CORDONED:
     case COMMAND_TOMBSTONES_PURGED:
     case COMMAND_MIGRATION_REPORTED:

@@ -55,6 +55,21 @@ struct bytes fixture_root(unsigned perimeter)
     return bytes;
 }
 
+struct view fixture_set(unsigned set, uint8_t storage[FIXTURE_SET_SIZE])
+{
+    for (unsigned i = 0; i < FIXTURE_SET_SIZE; i++) {
+        storage[i] = (uint8_t)(i + (set >> i % 4 * 8));
+    }
+    return (struct view){storage, FIXTURE_SET_SIZE};
+}
+
+struct digest fixture_set_digest(unsigned set)
+{
+    uint8_t storage[FIXTURE_SET_SIZE];
+
+    return sha256(fixture_set(set, storage));
+}
+
 static struct digest perimeter_id(unsigned perimeter)
 {
     struct bytes root = fixture_root(perimeter);
@@ -94,6 +109,9 @@ struct policy_parts {
     Tccp__PcrValues values, *pointer;
     ProtobufCBinaryData value;
     struct digest digest;
+    Tccp__PolicyReference references[CORE_POLICY_REFERENCE_COUNT_MAX];
+    Tccp__PolicyReference *reference_pointers[CORE_POLICY_REFERENCE_COUNT_MAX];
+    struct digest reference_digests[CORE_POLICY_REFERENCE_COUNT_MAX];
 };
 
 static void policy_make(const char *name, unsigned revision, struct policy_parts *parts)
@@ -108,6 +126,24 @@ static void policy_make(const char *name, unsigned revision, struct policy_parts
     parts->policy.name = text_of(name);
     parts->policy.n_pcrs = 1;
     parts->policy.pcrs = &parts->pointer;
+}
+
+static void policy_name_sets(struct policy_parts *parts, uint32_t sets)
+{
+    for (unsigned set = 0; set < 32 && sets >> set; set++) {
+        size_t at = parts->policy.n_references;
+
+        if (sets >> set & 1U) {
+            ASSERT(at < CORE_POLICY_REFERENCE_COUNT_MAX);
+            tccp__policy_reference__init(&parts->references[at]);
+            parts->reference_digests[at] = fixture_set_digest(set);
+            parts->references[at].digest =
+                protobuf_data(digest_view(&parts->reference_digests[at]));
+            parts->reference_pointers[at] = &parts->references[at];
+            parts->policy.n_references++;
+        }
+    }
+    parts->policy.references = parts->reference_pointers;
 }
 
 struct member_parts {
@@ -186,6 +222,7 @@ struct bytes fixture_manifest_document(const struct fixture_manifest *manifest)
     policy_make("plain", manifest->plain_revision, &policies[0]);
     policy_make("strict", manifest->strict_revision, &policies[1]);
     policy_make("member", manifest->member_revision, &policies[2]);
+    policy_name_sets(&policies[0], manifest->references);
     for (unsigned i = 0; i < 3; i++) {
         policy_pointers[i] = &policies[i].policy;
     }
@@ -282,6 +319,29 @@ void fixture_apply_manifest(struct fixture *fixture)
     command.manifest_applied.manifest = bytes_view(&document);
     must(fixture, &command);
     bytes_free(&document);
+}
+
+struct command fixture_chunk(const struct fixture *fixture, const struct digest *digest,
+                             uint64_t size, uint64_t offset, struct view data)
+{
+    struct command command = fixture_command(fixture, COMMAND_REFERENCE_CHUNK);
+
+    command.actor = fixture_key_id(FIXTURE_OPERATOR);
+    command.reference_chunk.digest = *digest;
+    command.reference_chunk.size = size;
+    command.reference_chunk.offset = offset;
+    command.reference_chunk.data = data;
+    return command;
+}
+
+void fixture_upload(struct fixture *fixture, unsigned set)
+{
+    uint8_t storage[FIXTURE_SET_SIZE];
+    struct digest digest = fixture_set_digest(set);
+    struct command command =
+        fixture_chunk(fixture, &digest, FIXTURE_SET_SIZE, 0, fixture_set(set, storage));
+
+    must(fixture, &command);
 }
 
 void fixture_start(struct fixture *fixture, unsigned nodes)

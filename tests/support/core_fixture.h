@@ -22,6 +22,7 @@ struct fixture_manifest {
     uint32_t nodes;         /* bit k: node k, of EK k, is in it */
     uint32_t strict_policy; /* bit k: node k is under the policy "strict", not "plain" */
     unsigned plain_revision, strict_revision, member_revision; /* contents of the policies */
+    uint32_t references; /* bit k: "plain" names set k (fixture_set()) */
     bool without_operator;
     unsigned perimeter; /* 0 is the one that fixture_start() adopts */
 };
@@ -33,6 +34,10 @@ struct core_name fixture_node_name(unsigned node);
 struct view fixture_key(uint64_t number, uint8_t storage[CORE_KEY_SIZE_MAX]);
 struct digest fixture_key_id(uint64_t number);
 struct bytes fixture_root(unsigned perimeter);
+/* Bytes of reference sets, for those who upload them in one chunk. */
+enum { FIXTURE_SET_SIZE = 300 };
+struct view fixture_set(unsigned set, uint8_t storage[FIXTURE_SET_SIZE]);
+struct digest fixture_set_digest(unsigned set);
 /* Signed documents. keys: which tc keys; epoch, end of validity. */
 struct bytes fixture_manifest_document(const struct fixture_manifest *manifest);
 struct bytes fixture_endorsement_document(uint64_t epoch, uint64_t not_after_s, unsigned keys);
@@ -76,7 +81,12 @@ struct command fixture_migration(const struct fixture *fixture, unsigned vm, uns
 struct command fixture_migration_command(const struct fixture *fixture, enum command_kind kind,
                                          unsigned vm, enum migration_role role);
 
+/* A piece of a set of that many bytes. */
+struct command fixture_chunk(const struct fixture *fixture, const struct digest *digest,
+                             uint64_t size, uint64_t offset, struct view data);
+
 /* Steps that must succeed. */
+void fixture_upload(struct fixture *fixture, unsigned set);
 void fixture_apply_manifest(struct fixture *fixture);
 void fixture_register(struct fixture *fixture, unsigned node);
 enum refusal_code fixture_renew(struct fixture *fixture, unsigned node); /* the item's verdict */

@@ -7,6 +7,7 @@ UNIT_CORE = \
 	tests/unit/tcd/core/test_command \
 	tests/unit/tcd/core/test_nodes \
 	tests/unit/tcd/core/test_operations \
+	tests/unit/tcd/core/test_references \
 	tests/unit/tcd/core/test_registry \
 	tests/unit/tcd/core/test_snapshot \
 	tests/unit/tcd/core/test_versions \
@@ -20,6 +21,8 @@ tests_unit_tcd_core_test_nodes_SOURCES = %D%/test_nodes.c
 tests_unit_tcd_core_test_nodes_LDADD = $(LINK_CORE_TEST)
 tests_unit_tcd_core_test_operations_SOURCES = %D%/test_operations.c
 tests_unit_tcd_core_test_operations_LDADD = $(LINK_CORE_TEST)
+tests_unit_tcd_core_test_references_SOURCES = %D%/test_references.c
+tests_unit_tcd_core_test_references_LDADD = $(LINK_CORE_TEST)
 tests_unit_tcd_core_test_registry_SOURCES = %D%/test_registry.c
 tests_unit_tcd_core_test_registry_LDADD = $(LINK_CORE_TEST)
 tests_unit_tcd_core_test_snapshot_SOURCES = %D%/test_snapshot.c

@@ -336,6 +336,33 @@ static void a_report_has_a_role(void **state)
     assert_ok(decode(&message));
 }
 
+static void a_chunk_lies_within_its_set(void **state)
+{
+    static const uint8_t data[REFERENCE_CHUNK_SIZE_MAX + 1];
+    struct command command = {.kind = COMMAND_REFERENCE_CHUNK};
+
+    (void)state;
+    command.reference_chunk.digest = fixture_digest("set", 0);
+    command.reference_chunk.size = REFERENCE_SIZE_MAX;
+    command.reference_chunk.offset = REFERENCE_SIZE_MAX - REFERENCE_CHUNK_SIZE_MAX;
+    command.reference_chunk.data = (struct view){data, REFERENCE_CHUNK_SIZE_MAX};
+    assert_ok(decode_command(&command));
+    command.reference_chunk.offset++;
+    assert_status(decode_command(&command), STATUS_MALFORMED);
+    command.reference_chunk.offset = UINT64_MAX;
+    assert_status(decode_command(&command), STATUS_MALFORMED);
+    command.reference_chunk.offset = 0;
+    command.reference_chunk.data.size++;
+    assert_status(decode_command(&command), STATUS_MALFORMED);
+    command.reference_chunk.data.size = 0;
+    assert_status(decode_command(&command), STATUS_MALFORMED);
+    command.reference_chunk.data.size = 2;
+    command.reference_chunk.size = 1;
+    assert_status(decode_command(&command), STATUS_MALFORMED);
+    command.reference_chunk.size = REFERENCE_SIZE_MAX + 1;
+    assert_status(decode_command(&command), STATUS_MALFORMED);
+}
+
 static void a_later_field_in_a_repeated_part_is_unsupported(void **state)
 {
     /* renewal_batch (31) of one renewal (1) with field 99. */
@@ -420,6 +447,7 @@ int main(void)
         cmocka_unit_test(an_endorsement_has_both_keys),
         cmocka_unit_test(a_document_that_is_none_is_malformed),
         cmocka_unit_test(a_report_has_a_role),
+        cmocka_unit_test(a_chunk_lies_within_its_set),
         cmocka_unit_test(a_later_field_in_a_repeated_part_is_unsupported),
         cmocka_unit_test(successions_are_consecutive),
         cmocka_unit_test(a_kind_takes_only_its_documents),

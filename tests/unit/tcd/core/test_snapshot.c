@@ -12,6 +12,16 @@
 #define assert_verdict(call, expected)                                                             \
     assert_string_equal(refusal_name(call), refusal_name(expected))
 
+static void upload_half(struct fixture *fixture, unsigned set)
+{
+    uint8_t storage[FIXTURE_SET_SIZE];
+    struct digest digest = fixture_set_digest(set);
+    struct view half = {fixture_set(set, storage).data, FIXTURE_SET_SIZE / 2};
+    struct command command = fixture_chunk(fixture, &digest, FIXTURE_SET_SIZE, 0, half);
+
+    assert_verdict(fixture_do(fixture, &command), REFUSAL_NONE);
+}
+
 /* A registry with something of everything. */
 static void start(struct fixture *fixture)
 {
@@ -60,6 +70,8 @@ static void start(struct fixture *fixture)
     assert_verdict(fixture_do(fixture, &command), REFUSAL_NONE);
     command = fixture_node_command(fixture, COMMAND_NODE_REVOKED, 1);
     assert_verdict(fixture_do(fixture, &command), REFUSAL_NONE);
+    fixture_upload(fixture, 1);
+    upload_half(fixture, 2);
 }
 
 static void a_snapshot_restores_everything(void **state)
@@ -202,7 +214,7 @@ static void any_changed_byte_is_noticed(void **state)
 
 /* Records of a snapshot, to be put together in another way with an end that fits. */
 struct parts {
-    struct view records[64];
+    struct view records[512];
     size_t count;
 };
 
@@ -219,6 +231,17 @@ static void take_apart(const struct bytes *snapshot, struct parts *ret_parts)
     ret_parts->count--; /* without the end */
 }
 
+/* The digest at the end leaves out the data of reference sets. */
+static bool is_data(struct view view)
+{
+    Tccp__Log__SnapshotRecord *record =
+        tccp__log__snapshot_record__unpack(NULL, view.size, view.data);
+    bool is = record->kind_case == TCCP__LOG__SNAPSHOT_RECORD__KIND_REFERENCE_DATA;
+
+    tccp__log__snapshot_record__free_unpacked(record, NULL);
+    return is;
+}
+
 static struct bytes put_together(const struct parts *parts)
 {
     Tccp__Log__SnapshotRecord record = TCCP__LOG__SNAPSHOT_RECORD__INIT;
@@ -227,11 +250,18 @@ static struct bytes put_together(const struct parts *parts)
     OWN(bytes) struct bytes bytes = {0};
     struct bytes snapshot;
     struct digest digest;
+    struct sha256 hash;
 
+    sha256_init(&hash);
     for (size_t i = 0; i < parts->count; i++) {
+        size_t before = writer.size;
+
         writer_sized32(&writer, parts->records[i]);
+        if (!is_data(parts->records[i])) {
+            sha256_update(&hash, (struct view){writer.data + before, writer.size - before});
+        }
     }
-    digest = sha256((struct view){writer.data, writer.size});
+    digest = sha256_final(&hash);
     end.record_count = parts->count + 1;
     end.digest = protobuf_data(digest_view(&digest));
     record.kind_case = TCCP__LOG__SNAPSHOT_RECORD__KIND_END;
@@ -278,6 +308,24 @@ static void records_out_of_order_or_twice_are_malformed(void **state)
         bytes = put_together(&swapped);
         assert_status(registry_restore(bytes_view(&bytes), &restored), STATUS_MALFORMED);
     }
+    fixture_stop(&fixture);
+}
+
+static void a_reference_without_its_data_is_malformed(void **state)
+{
+    struct fixture fixture;
+    OWN(bytes) struct bytes snapshot = {0}, bytes = {0};
+    struct registry *restored = NULL;
+    struct parts parts;
+
+    (void)state;
+    start(&fixture);
+    assert_ok(registry_snapshot(fixture.registry, &snapshot));
+    take_apart(&snapshot, &parts);
+    assert_true(is_data(parts.records[parts.count - 1]));
+    parts.count--;
+    bytes = put_together(&parts);
+    assert_status(registry_restore(bytes_view(&bytes), &restored), STATUS_MALFORMED);
     fixture_stop(&fixture);
 }
 
@@ -473,6 +521,66 @@ static bool request_too_large(Tccp__Log__SnapshotRecord *record)
     return true;
 }
 
+static bool is_reference(const Tccp__Log__SnapshotRecord *record, bool is_complete)
+{
+    return record->kind_case == TCCP__LOG__SNAPSHOT_RECORD__KIND_REFERENCE &&
+           (record->reference->size == record->reference->received) == is_complete;
+}
+
+static bool reference_too_large(Tccp__Log__SnapshotRecord *record)
+{
+    if (!is_reference(record, false)) {
+        return false;
+    }
+    record->reference->size = REFERENCE_SIZE_MAX + 1;
+    return true;
+}
+
+static bool more_received_than_there_is(Tccp__Log__SnapshotRecord *record)
+{
+    if (!is_reference(record, false)) {
+        return false;
+    }
+    record->reference->size = record->reference->received - 1;
+    return true;
+}
+
+static bool complete_with_another_digest(Tccp__Log__SnapshotRecord *record)
+{
+    if (!is_reference(record, true)) {
+        return false;
+    }
+    record->reference->digest.data[0] ^= 1;
+    return true;
+}
+
+static bool another_prefix(Tccp__Log__SnapshotRecord *record)
+{
+    if (!is_reference(record, false)) {
+        return false;
+    }
+    record->reference->prefix.data[0] ^= 1;
+    return true;
+}
+
+static bool data_cut_off(Tccp__Log__SnapshotRecord *record)
+{
+    if (record->kind_case != TCCP__LOG__SNAPSHOT_RECORD__KIND_REFERENCE_DATA) {
+        return false;
+    }
+    record->reference_data->data.len--;
+    return true;
+}
+
+static bool data_empty(Tccp__Log__SnapshotRecord *record)
+{
+    if (record->kind_case != TCCP__LOG__SNAPSHOT_RECORD__KIND_REFERENCE_DATA) {
+        return false;
+    }
+    record->reference_data->data.len = 0;
+    return true;
+}
+
 static void inconsistent_records_are_malformed(void **state)
 {
     static bool (*const changes[])(Tccp__Log__SnapshotRecord *) = {
@@ -491,6 +599,12 @@ static void inconsistent_records_are_malformed(void **state)
         session_of_the_future,
         result_outside_the_window,
         odd_slots,
+        reference_too_large,
+        more_received_than_there_is,
+        complete_with_another_digest,
+        another_prefix,
+        data_cut_off,
+        data_empty,
     };
     struct fixture fixture;
     OWN(bytes) struct bytes snapshot = {0};
@@ -505,6 +619,75 @@ static void inconsistent_records_are_malformed(void **state)
     fixture_stop(&fixture);
 }
 
+/* One set more: of `size` bytes, of which one is there. */
+static void parts_add_reference(struct parts *parts, uint64_t size, uint64_t number,
+                                struct bytes ret_records[2])
+{
+    const uint8_t byte = (uint8_t)number;
+    Tccp__Log__ReferenceRecord reference = TCCP__LOG__REFERENCE_RECORD__INIT;
+    Tccp__Log__ReferenceData data = TCCP__LOG__REFERENCE_DATA__INIT;
+    Tccp__Log__SnapshotRecord record = TCCP__LOG__SNAPSHOT_RECORD__INIT;
+    struct digest prefix = sha256((struct view){&byte, 1});
+    struct digest digest = size == 1 ? prefix : fixture_digest("set", number);
+
+    reference.digest = protobuf_data(digest_view(&digest));
+    reference.prefix = protobuf_data(digest_view(&prefix));
+    reference.size = size;
+    reference.received = 1;
+    record.kind_case = TCCP__LOG__SNAPSHOT_RECORD__KIND_REFERENCE;
+    record.reference = &reference;
+    assert_ok(protobuf_pack(&record.base, 1 << 20, &ret_records[0]));
+    data.data = protobuf_data((struct view){&byte, 1});
+    record.kind_case = TCCP__LOG__SNAPSHOT_RECORD__KIND_REFERENCE_DATA;
+    record.reference_data = &data;
+    assert_ok(protobuf_pack(&record.base, 1 << 20, &ret_records[1]));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(parts->count < ARRAY_SIZE(parts->records));
+        parts->records[parts->count++] = bytes_view(&ret_records[i]);
+    }
+}
+
+/* `count` sets of `size` bytes, and one of a single byte. */
+static enum status restore_sets(const struct parts *before, unsigned count, uint64_t size,
+                                bool one_more)
+{
+    static struct bytes records[2 * REFERENCE_COUNT_MAX + 4];
+    struct parts parts = *before;
+    struct registry *restored = NULL;
+    OWN(bytes) struct bytes bytes = {0};
+    enum status status;
+
+    for (unsigned i = 0; i < count + one_more; i++) {
+        parts_add_reference(&parts, i < count ? size : 1, i, &records[(size_t)2 * i]);
+    }
+    bytes = put_together(&parts);
+    for (unsigned i = 0; i < 2 * (count + one_more); i++) {
+        bytes_free(&records[i]);
+    }
+    status = registry_restore(bytes_view(&bytes), &restored);
+    registry_free(restored);
+    return status;
+}
+
+static void more_references_than_the_limits_are_malformed(void **state)
+{
+    struct fixture fixture;
+    OWN(bytes) struct bytes snapshot = {0};
+    struct parts parts;
+
+    (void)state;
+    fixture_start(&fixture, 1);
+    assert_ok(registry_snapshot(fixture.registry, &snapshot));
+    take_apart(&snapshot, &parts);
+    assert_ok(restore_sets(&parts, REFERENCE_COUNT_MAX, 1, false));
+    assert_status(restore_sets(&parts, REFERENCE_COUNT_MAX, 1, true), STATUS_MALFORMED);
+    assert_ok(restore_sets(&parts, REFERENCE_UPLOAD_COUNT_MAX, 2, true));
+    assert_status(restore_sets(&parts, REFERENCE_UPLOAD_COUNT_MAX + 1, 2, false), STATUS_MALFORMED);
+    assert_ok(restore_sets(&parts, 4, REFERENCE_SIZE_MAX, false));
+    assert_status(restore_sets(&parts, 4, REFERENCE_SIZE_MAX, true), STATUS_MALFORMED);
+    fixture_stop(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -512,6 +695,8 @@ int main(void)
         cmocka_unit_test(any_changed_byte_is_noticed),
         cmocka_unit_test(records_out_of_order_or_twice_are_malformed),
         cmocka_unit_test(inconsistent_records_are_malformed),
+        cmocka_unit_test(a_reference_without_its_data_is_malformed),
+        cmocka_unit_test(more_references_than_the_limits_are_malformed),
         cmocka_unit_test(an_empty_registry_has_a_snapshot),
         cmocka_unit_test(a_snapshot_restores_everything),
         cmocka_unit_test(what_follows_a_restore_is_the_same),

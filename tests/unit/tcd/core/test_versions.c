@@ -30,6 +30,7 @@ static const char *const rests_of[COMMAND_KIND_COUNT] = {
     [COMMAND_USER_REMOVED] = "manifest",
     [COMMAND_NODE_CORDONED] = "manifest",
     [COMMAND_NODE_REVOKED] = "manifest",
+    [COMMAND_REFERENCE_CHUNK] = "",
     [COMMAND_NODE_REGISTERED] = "manifest epoch policy",
     [COMMAND_RENEWAL_BATCH] = "epoch",
     [COMMAND_LEASE_EXPIRED] = "registration renewal",
@@ -211,6 +212,13 @@ static struct command make(struct fixture *fixture, enum command_kind kind)
     case COMMAND_TOMBSTONES_PURGED:
         command.tombstones_purged.horizon_s = 5;
         break;
+    case COMMAND_REFERENCE_CHUNK: {
+        static uint8_t set[FIXTURE_SET_SIZE];
+        struct digest digest = fixture_set_digest(0);
+
+        command = fixture_chunk(fixture, &digest, FIXTURE_SET_SIZE, 0, fixture_set(0, set));
+        break;
+    }
     case COMMAND_AUDIT_NOTE:
         strcpy(command.audit_note.text, "note");
         break;
