@@ -93,6 +93,11 @@ OPTIONS(perimeter_show_options) = {
 OPTIONS(perimeter_apply_options) = {
     {"endorsement", 0, "FILE", "a new endorsement"},
     {"succession", 0, "FILE", "a succession of the root; may be repeated, in order"},
+    {"with", 0, "FILE", "upload this reference set before; may be repeated"},
+    OPTIONS_END,
+};
+OPTIONS(policy_download_options) = {
+    {"out", 0, "FILE", "where the set goes"},
     OPTIONS_END,
 };
 OPTIONS(policy_learn_options) = {
@@ -218,7 +223,8 @@ const struct command commands[] = {
      "What a member shows is verified against the pinned id like a stranger's file.",
      perimeter_show_options, perimeter_show},
     {"perimeter", "apply", "[MANIFEST]", 0, 1, "bring signed documents into force",
-     "A signed manifest, an endorsement, or both; with a succession all that the new keys signed.",
+     "A signed manifest, an endorsement, or both; with a succession all that the new keys signed.\n"
+     "A manifest takes effect only when the coordinator has all reference sets that it names.",
      perimeter_apply_options, perimeter_apply},
     {"policy", "learn", "", 0, 0, "make a policy of what good boots show",
      "Events and Secure Boot of the first --from, files of all. The quotes and logs are checked.\n"
@@ -237,6 +243,16 @@ const struct command commands[] = {
      "POLICY is a text or a reference set, EVIDENCE a folder. Ends with 0 where it is accepted,\n"
      "with 3 where it is refused, every reason shown, and with 1 where it cannot be read.",
      policy_try_options, policy_try_run},
+    {"policy", "upload", "FILE...", 1, ARGUMENT_COUNT_MAX,
+     "give the coordinator reference sets that a manifest is to name",
+     "Prints their digests. What was interrupted goes on where it stopped; what is there already\n"
+     "is not sent again.",
+     NULL, policy_upload},
+    {"policy", "list", "", 0, 0, "list the reference sets, and the policies that name them",
+     "STATE is complete, uploading, or missing where the manifest names one that is not there.",
+     NULL, policy_list},
+    {"policy", "download", "DIGEST", 1, 1, "get a reference set, to appraise hosts by oneself",
+     "What comes is compared with the digest.", policy_download_options, policy_download},
     {"cluster", "bootstrap", "", 0, 0, "start a cluster in its first member",
      "On that member's machine. Without --endorsement the member makes the seed and writes the\n"
      "request for the ETE; with it the cluster starts.",

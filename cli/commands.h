@@ -58,6 +58,11 @@ enum exit_code policy_compile_run(struct cli *cli);
 enum exit_code policy_lint_run(struct cli *cli);
 enum exit_code policy_try_run(struct cli *cli);
 
+/* Reference sets in the coordinator. */
+enum exit_code policy_upload(struct cli *cli);
+enum exit_code policy_list(struct cli *cli);
+enum exit_code policy_download(struct cli *cli);
+
 /* The coordinator. */
 enum exit_code cluster_bootstrap(struct cli *cli);
 enum exit_code cluster_members(struct cli *cli);

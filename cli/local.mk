@@ -38,6 +38,7 @@ cli_libcli_a_SOURCES = \
 	%D%/policy_options.c %D%/policy_options.h \
 	%D%/policy_predict.c \
 	%D%/policy_try.c \
+	%D%/policy_store.c %D%/policy_store.h \
 	%D%/remember.c %D%/remember.h \
 	%D%/report.c \
 	%D%/session.c %D%/session.h \

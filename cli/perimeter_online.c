@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/perimeter.h"
+#include "cli/policy_store.h"
 #include "cli/session.h"
 #include "cli/settings.h"
 
@@ -108,6 +109,24 @@ static enum exit_code change_load(const struct cli *cli, struct change *ret_chan
     return exit_code;
 }
 
+/* The reference sets that the manifest names, or some of them. */
+static enum exit_code references_upload(const struct cli *cli)
+{
+    OWN(session) struct session *session = NULL;
+    enum exit_code exit_code = EXIT_DONE;
+    const char *path;
+
+    if (option_value(cli, "with")) {
+        exit_code = session_open(cli, false, &session);
+    }
+    for (size_t i = 0; exit_code == EXIT_DONE && (path = option_value_at(cli, "with", i)); i++) {
+        OWN(value) struct value *shown = NULL;
+
+        exit_code = policy_store_upload(cli, session, path, &shown);
+    }
+    return exit_code;
+}
+
 static const struct column done_columns[] = {
     {"REVISION", "revision", false},
     {"AUDIT LEAF", "audit_leaf", false},
@@ -135,6 +154,9 @@ enum exit_code perimeter_apply(struct cli *cli)
     OWN(admin_response) Tccp__AdminResponse *response = NULL;
     enum exit_code exit_code = change_load(cli, &change);
 
+    if (exit_code == EXIT_DONE) {
+        exit_code = references_upload(cli);
+    }
     if (exit_code != EXIT_DONE) {
         return exit_code;
     }

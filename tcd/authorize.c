@@ -19,6 +19,9 @@ static const struct {
     {TCCP__ADMIN_REQUEST__KIND_STATUS, ENROLLED | LOCAL},
     {TCCP__ADMIN_REQUEST__KIND_PERIMETER_GET, ENROLLED | LOCAL},
     {TCCP__ADMIN_REQUEST__KIND_MEMBERS_LIST, ENROLLED | LOCAL},
+    /* What the manifest names by digest: whoever may read the one may read the other. */
+    {TCCP__ADMIN_REQUEST__KIND_REFERENCES_LIST, ENROLLED | LOCAL},
+    {TCCP__ADMIN_REQUEST__KIND_REFERENCE_GET, ENROLLED | LOCAL},
     {TCCP__ADMIN_REQUEST__KIND_NODES_LIST, OPERATOR | AUDITOR | LOCAL},
     {TCCP__ADMIN_REQUEST__KIND_USERS_LIST, OPERATOR | AUDITOR | LOCAL},
     {TCCP__ADMIN_REQUEST__KIND_ENROLL, UNKNOWN},
@@ -26,8 +29,10 @@ static const struct {
        socket. */
     {TCCP__ADMIN_REQUEST__KIND_SESSION_OPEN, ENROLLED},
     {TCCP__ADMIN_REQUEST__KIND_AUDIT_NOTE, ENROLLED},
-    /* The documents carry the ETE's signatures; whoever brings them adds nothing. */
+    /* The documents carry the ETE's signatures, and name reference sets by their digests;
+       whoever brings them adds nothing. */
     {TCCP__ADMIN_REQUEST__KIND_PERIMETER_APPLY, OPERATOR},
+    {TCCP__ADMIN_REQUEST__KIND_REFERENCE_ADD, OPERATOR},
     {TCCP__ADMIN_REQUEST__KIND_USER_ADD, OPERATOR},
     {TCCP__ADMIN_REQUEST__KIND_USER_REMOVE, OPERATOR},
     {TCCP__ADMIN_REQUEST__KIND_STEP_DOWN, OPERATOR},

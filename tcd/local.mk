@@ -16,6 +16,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/admin_changes.c \
 	%D%/admin_list.c %D%/admin_list.h \
 	%D%/admin_reads.c \
+	%D%/admin_references.c \
 	%D%/admin_server.c %D%/admin_server.h \
 	%D%/admin_vms.c \
 	%D%/api_server.c %D%/api_server.h \

@@ -119,7 +119,7 @@
     X(UNREADABLE, "unreadable", "a file cannot be read", "")                                       \
     X(REFERENCE_MISSING, "reference-missing",                                                      \
       "the coordinator does not have a reference set that the manifest names",                     \
-      "upload it: `tccpctl policy upload`")                                                        \
+      "upload it: `tccpctl policy upload`, or `tccpctl perimeter apply --with FILE`")              \
     X(REFERENCE_DIGEST, "reference-digest",                                                        \
       "the bytes of the reference set are not those that its digest names",                        \
       "upload the whole file again: `tccpctl policy upload`")                                      \

@@ -25,8 +25,9 @@ enum {
     MANIFEST_CA_COUNT_MAX = 128,
     MANIFEST_CA_SIZE_MAX = 8192,
     MANIFEST_POLICY_COUNT_MAX = 64,
-    MANIFEST_REFERENCE_COUNT_MAX = 8,  /* a policy */
-    MANIFEST_ATTRIBUTE_COUNT_MAX = 16, /* a node */
+    MANIFEST_REFERENCE_COUNT_MAX = 8,       /* a policy */
+    MANIFEST_REFERENCE_SIZE_MAX = 16 << 20, /* bytes of the set that one names */
+    MANIFEST_ATTRIBUTE_COUNT_MAX = 16,      /* a node */
     MANIFEST_NAME_LENGTH_MAX = 63,
     MANIFEST_VALUE_LENGTH_MAX = 63, /* of an attribute */
     MANIFEST_ADDRESS_LENGTH_MAX = 255,

@@ -21,8 +21,6 @@ enum refusal_code reference_add_chunk(struct registry *registry, const struct co
 /* REFERENCE_MISSING unless every set that the manifest names is complete. */
 enum refusal_code references_check_manifest(struct registry *registry,
                                             const struct manifest_facts *facts);
-/* SHA-256 of the bytes received. */
-struct digest reference_prefix(const struct reference_blob *reference);
 void reference_free(struct reference_blob *reference);
 
 /* Of a snapshot: a set, then its data in order. */

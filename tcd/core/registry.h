@@ -132,6 +132,8 @@ const struct reference_blob *registry_reference(const struct registry *registry,
                                                 const struct digest *digest);
 const struct reference_blob *registry_reference_next(const struct registry *registry,
                                                      size_t *cursor);
+/* SHA-256 of the bytes received. */
+struct digest reference_prefix(const struct reference_blob *reference);
 
 /* The stored result of a request; false: unknown session, or not executed, or evicted. Does not
  * count as use of the session. */

@@ -270,3 +270,106 @@ json() {
     expect 0
     [ "$(json '.audit_size')" -ge $((before + 1)) ]
 }
+
+
+@test "a manifest that names a reference set waits for it; the set comes back as it went" {
+    head -c 700000 /dev/urandom >set-1
+    head -c 300 /dev/urandom >set-2
+    d1=$(sha256sum set-1 | cut -d' ' -f1)
+    d2=$(sha256sum set-2 | cut -d' ' -f1)
+    sed 's/version = 1/version = 3/' ete/manifest-1.txt >ete/manifest-3.txt
+    printf 'policy compute {\n    reference %s = enforced\n    reference %s = staged\n}\n' "$d1" "$d2" >>ete/manifest-3.txt
+    for key in 1 2; do
+        t ete sign "ete/manifest-3.$([ $key = 1 ] && printf txt || printf signed)" --key ete/key-$key.pem --yes
+        expect 0
+    done
+    t perimeter apply ete/manifest-3.signed -o json
+    expect 1
+    [ "$(error_code)" = reference-missing ]
+    grep -q "policy compute names" errors
+    grep -q "policy upload" errors
+    t policy upload set-1 -o json
+    expect 0
+    [ "$(json '.[0].digest')" = "$d1" ]
+    [ "$(json '.[0].result')" = uploaded ]
+    t policy upload set-1 -o json
+    expect 0
+    [ "$(json '.[0].result')" = already-there ]
+    t perimeter apply ete/manifest-3.signed -o json
+    [ "$(error_code)" = reference-missing ]
+    grep -q "$d2" errors
+    t perimeter apply ete/manifest-3.signed --with set-2
+    expect 0
+    t perimeter show -o json
+    [ "$(json '.references | length')" = 2 ]
+    [ "$(json ".references[] | select(.digest == \"$d2\") | .enforced")" = false ]
+    t policy list -o json
+    expect 0
+    [ "$(json ".[] | select(.digest == \"$d1\") | .state + \" \" + .policies.compute")" = "complete enforced" ]
+    [ "$(json ".[] | select(.digest == \"$d2\") | .policies.compute")" = staged ]
+    t policy download "$d1" --out back
+    expect 0
+    cmp set-1 back
+    t policy download "$(printf '0%.0s' {1..64})" --out nothing
+    expect 4
+    [ ! -e nothing ]
+    t policy download 00 --out nothing
+    expect 64
+}
+
+@test "an upload that was interrupted goes on" {
+    head -c 16777216 /dev/urandom >big
+    "$tccpctl" -q policy upload big >/dev/null 2>&1 </dev/null 3>&- &
+    upload=$!
+    received() {
+        t policy list -o json
+        json ".[] | select(.size == 16777216) | .received"
+    }
+    some_received() { [ -n "$(received)" ]; }
+    wait_until 20 some_received
+    kill -KILL $upload
+    wait $upload || true
+    [ "$(received)" -gt 0 ]
+    t policy upload big -o json
+    expect 0
+    t policy download "$(sha256sum big | cut -d' ' -f1)" --out back
+    expect 0
+    cmp big back
+    head -c 16777217 /dev/zero >larger
+    t policy upload larger
+    expect 1
+}
+
+@test "whoever is no operator reads reference sets, and uploads none" {
+    t user new carol --no-passphrase
+    t user add carol --role customer --public-key config/tccp/carol.key.pub
+    expect 0
+    t user enroll --identity config/tccp/carol.key
+    expect 0
+    export TCCP_IDENTITY=config/tccp/carol.key
+    head -c 400 /dev/urandom >set-3
+    t policy upload set-3 -o json
+    expect 5
+    [ "$(error_code)" = not-authorized ]
+    t policy list -o name
+    expect 0
+    t policy download "${output%%$'\n'*}" --out carols
+    expect 0
+    : >empty
+    TCCP_IDENTITY=$folder/config/tccp/alice.key t policy upload empty
+    expect 1
+}
+
+@test "reference sets are there after the member started again" {
+    t policy list -o name
+    kept=$output
+    [ -n "$kept" ]
+    process_signal tcd -KILL
+    process_end tcd
+    process_start tcd "$TOP_BUILDDIR/tcd/tcd" --config "$folder/tcd.conf"
+    t policy list -o name --wait
+    expect 0
+    [ "$output" = "$kept" ]
+    t policy download "${kept%%$'\n'*}" --out again
+    expect 0
+}

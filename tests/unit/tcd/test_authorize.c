@@ -27,7 +27,7 @@ static void a_key_without_a_certificate_may_only_enroll(void **state)
     (void)state;
     assert_true(may(CALLER_UNKNOWN, TCCP__ADMIN_REQUEST__KIND_ENROLL));
     for (int kind = TCCP__ADMIN_REQUEST__KIND_STATUS;
-         kind <= TCCP__ADMIN_REQUEST__KIND_VM_PROOF_GET; kind++) {
+         kind <= TCCP__ADMIN_REQUEST__KIND_REFERENCE_GET; kind++) {
         struct refusal refusal = {0};
 
         if (kind != TCCP__ADMIN_REQUEST__KIND_ENROLL) {
@@ -41,11 +41,12 @@ static void a_key_without_a_certificate_may_only_enroll(void **state)
 static void the_local_socket_changes_nothing_but_founds_the_cluster(void **state)
 {
     static const Tccp__AdminRequest__KindCase changes[] = {
-        TCCP__ADMIN_REQUEST__KIND_SESSION_OPEN, TCCP__ADMIN_REQUEST__KIND_PERIMETER_APPLY,
-        TCCP__ADMIN_REQUEST__KIND_USER_ADD,     TCCP__ADMIN_REQUEST__KIND_USER_REMOVE,
-        TCCP__ADMIN_REQUEST__KIND_NODE_REVOKE,  TCCP__ADMIN_REQUEST__KIND_NODE_CORDON,
-        TCCP__ADMIN_REQUEST__KIND_AUDIT_NOTE,   TCCP__ADMIN_REQUEST__KIND_VM_LAUNCH,
-        TCCP__ADMIN_REQUEST__KIND_VM_STOP,      TCCP__ADMIN_REQUEST__KIND_VM_DELETE,
+        TCCP__ADMIN_REQUEST__KIND_SESSION_OPEN,  TCCP__ADMIN_REQUEST__KIND_PERIMETER_APPLY,
+        TCCP__ADMIN_REQUEST__KIND_USER_ADD,      TCCP__ADMIN_REQUEST__KIND_USER_REMOVE,
+        TCCP__ADMIN_REQUEST__KIND_NODE_REVOKE,   TCCP__ADMIN_REQUEST__KIND_NODE_CORDON,
+        TCCP__ADMIN_REQUEST__KIND_AUDIT_NOTE,    TCCP__ADMIN_REQUEST__KIND_VM_LAUNCH,
+        TCCP__ADMIN_REQUEST__KIND_VM_STOP,       TCCP__ADMIN_REQUEST__KIND_VM_DELETE,
+        TCCP__ADMIN_REQUEST__KIND_REFERENCE_ADD,
     };
 
     (void)state;
@@ -81,6 +82,7 @@ static void customers_and_auditors_do_not_run_the_cloud(void **state)
         TCCP__ADMIN_REQUEST__KIND_PERIMETER_APPLY, TCCP__ADMIN_REQUEST__KIND_USER_ADD,
         TCCP__ADMIN_REQUEST__KIND_USER_REMOVE,     TCCP__ADMIN_REQUEST__KIND_STEP_DOWN,
         TCCP__ADMIN_REQUEST__KIND_NODE_REVOKE,     TCCP__ADMIN_REQUEST__KIND_NODE_CORDON,
+        TCCP__ADMIN_REQUEST__KIND_REFERENCE_ADD,
     };
 
     (void)state;
@@ -89,6 +91,8 @@ static void customers_and_auditors_do_not_run_the_cloud(void **state)
         assert_false(may(CALLER_AUDITOR, operators[i]));
         assert_true(may(CALLER_OPERATOR, operators[i]));
     }
+    /* By what nodes are appraised everybody may see. */
+    assert_true(may(CALLER_CUSTOMER, TCCP__ADMIN_REQUEST__KIND_REFERENCE_GET));
     /* Which hosts there are is no customer's business. */
     assert_false(may(CALLER_CUSTOMER, TCCP__ADMIN_REQUEST__KIND_NODES_LIST));
 }
