@@ -183,7 +183,7 @@ void admin_reference_get(struct admin_call *call)
     left = reference->size - request->offset;
     piece.size = reference->size;
     piece.data = protobuf_data(
-        (struct view){reference->data + request->offset,
+        (struct view){reference->bytes->data + request->offset,
                       left < REFERENCE_CHUNK_SIZE_MAX ? left : REFERENCE_CHUNK_SIZE_MAX});
     response.kind_case = TCCP__ADMIN_RESPONSE__KIND_REFERENCE_PIECE;
     response.reference_piece = &piece;

@@ -88,31 +88,44 @@ static size_t number_write(uint8_t *at, uint64_t value, size_t size)
 }
 
 /* u32 format | u64 revision | digest (32) | u64 size | the machine's bytes | zeros */
-static int snapshot_write(struct replica *replica, const struct bytes *state,
-                          struct raft_buffer *ret_buffer)
+static void snapshot_header_write(const struct replica *replica, size_t state_size, uint8_t *at)
 {
     const struct replica_machine *machine = &replica->config.machine;
-    size_t size =
-        (SNAPSHOT_HEADER_SIZE + state->size + ENTRY_ALIGNMENT - 1) & ~(size_t)(ENTRY_ALIGNMENT - 1);
-    uint8_t *at = raft_malloc(size);
     struct digest digest;
     uint64_t revision;
 
-    if (!at) {
-        return RAFT_NOMEM;
-    }
-    *ret_buffer = (struct raft_buffer){at, size};
     machine->position(machine->context, &revision, &digest);
-    memset(at + size - ENTRY_ALIGNMENT, 0, ENTRY_ALIGNMENT);
     at += number_write(at, SNAPSHOT_FORMAT, 4);
     at += number_write(at, revision, 8);
     memcpy(at, digest.bytes, SHA256_SIZE);
     at += SHA256_SIZE;
-    at += number_write(at, state->size, 8);
-    if (state->size > 0) {
-        memcpy(at, state->data, state->size);
+    (void)number_write(at, state_size, 8);
+}
+
+/* Two buffers, header and state, for libraft to free. The state is large: it is handed over as it
+ * is, with its memory (libraft frees with free(), as long as nobody sets another heap). */
+static struct raft_buffer *snapshot_buffers(const struct replica *replica, struct bytes *state)
+{
+    size_t rest = (SNAPSHOT_HEADER_SIZE + state->size) % ENTRY_ALIGNMENT;
+    size_t zeros = rest ? ENTRY_ALIGNMENT - rest : 0;
+    struct raft_buffer *buffers = raft_malloc(2 * sizeof *buffers);
+    uint8_t *header = raft_malloc(SNAPSHOT_HEADER_SIZE);
+    uint8_t *data = realloc(state->data, state->size + zeros + !state->size);
+
+    if (data) {
+        state->data = data;
     }
-    return 0;
+    if (!buffers || !header || !data) {
+        raft_free(buffers);
+        raft_free(header);
+        return NULL;
+    }
+    snapshot_header_write(replica, state->size, header);
+    memset(data + state->size, 0, zeros);
+    buffers[0] = (struct raft_buffer){header, SNAPSHOT_HEADER_SIZE};
+    buffers[1] = (struct raft_buffer){data, state->size + zeros};
+    *state = (struct bytes){0};
+    return buffers;
 }
 
 static void trailing_set(struct replica *replica)
@@ -131,21 +144,24 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *ret_buffers[],
     struct replica *replica = fsm->data;
     const struct replica_machine *machine = &replica->config.machine;
     OWN(bytes) struct bytes state = {0};
-    struct raft_buffer *buffer = raft_malloc(sizeof *buffer);
+    struct raft_buffer *buffers = NULL;
     enum status status = machine->snapshot(machine->context, &state);
 
     /* Whatever comes of it, the next one is due after as many bytes again. */
     raft_set_snapshot_threshold(&replica->raft, UINT_MAX);
     trailing_set(replica);
     replica->log_bytes = replica->log_entries = 0;
-    if (status != STATUS_OK || !buffer || snapshot_write(replica, &state, buffer) != 0) {
+    if (status == STATUS_OK) {
+        buffers = snapshot_buffers(replica, &state);
+        status = buffers ? STATUS_OK : STATUS_NO_MEMORY;
+    }
+    if (status != STATUS_OK) {
         log_event(LOG_ERROR, "snapshot-failed", "status=\"%s\"", status_text(status));
-        raft_free(buffer);
         return RAFT_NOMEM;
     }
     replica->snapshots_taken++;
-    *ret_buffers = buffer;
-    *ret_count = 1;
+    *ret_buffers = buffers;
+    *ret_count = 2;
     return 0;
 }
 

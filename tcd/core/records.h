@@ -32,13 +32,23 @@ struct perimeter {
     struct digest tc_keys; /* SHA-256 of tc_sign and tc_kem, each length-prefixed */
 };
 
+/* The bytes of a reference set. They stay while anybody holds them, who may then read them on
+ * another thread once the set is complete; holding and releasing is for the thread that applies
+ * commands. */
+struct reference_bytes {
+    unsigned references;
+    uint8_t data[];
+};
+struct reference_bytes *reference_bytes_hold(struct reference_bytes *bytes);
+void reference_bytes_release(struct reference_bytes *bytes);
+
 /* A reference set, by the SHA-256 of its bytes; to the state it is bytes and nothing else. */
 struct reference_blob {
     struct digest digest;
     uint64_t size;
-    uint64_t received;  /* bytes, from the first one on; see reference_is_complete() */
-    uint8_t *data;      /* room for `size` */
-    struct sha256 hash; /* of those received */
+    uint64_t received;             /* bytes, from the first one on; see reference_is_complete() */
+    struct reference_bytes *bytes; /* room for `size` */
+    struct sha256 hash;            /* of those received */
 };
 static inline bool reference_is_complete(const struct reference_blob *reference)
 {

@@ -314,8 +314,9 @@ struct bytes record_of_reference_data(const struct reference_blob *reference, ui
     const Tccp__Log__SnapshotRecord record = RECORD(REFERENCE_DATA, reference_data, &message);
     uint64_t left = reference->received - offset;
 
-    message.data = protobuf_data((struct view){
-        reference->data + offset, left < REFERENCE_PIECE_SIZE ? left : REFERENCE_PIECE_SIZE});
+    message.data =
+        protobuf_data((struct view){reference->bytes->data + offset,
+                                    left < REFERENCE_PIECE_SIZE ? left : REFERENCE_PIECE_SIZE});
     return pack(&record);
 }
 

@@ -8,9 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct reference_bytes *reference_bytes_hold(struct reference_bytes *bytes)
+{
+    bytes->references++;
+    return bytes;
+}
+
+void reference_bytes_release(struct reference_bytes *bytes)
+{
+    if (--bytes->references == 0) {
+        free(bytes);
+    }
+}
+
 void reference_free(struct reference_blob *reference)
 {
-    free(reference->data);
+    reference_bytes_release(reference->bytes);
     free(reference);
 }
 DEFINE_OWN_POINTER(reference_blob, reference_free)
@@ -115,7 +128,8 @@ static struct reference_blob *reference_begin(struct registry *registry,
 
     reference->digest = *digest;
     reference->size = size;
-    reference->data = state_alloc(size, 1);
+    reference->bytes = state_alloc(1, sizeof *reference->bytes + size);
+    reference->bytes->references = 1;
     sha256_init(&reference->hash);
     table_insert(&registry->references, reference);
     registry->reference_bytes += size;
@@ -177,7 +191,7 @@ enum refusal_code reference_add_chunk(struct registry *registry, const struct co
         }
         reference = reference_begin(registry, digest, size);
     }
-    memcpy(reference->data + offset, data.data, data.size);
+    memcpy(reference->bytes->data + offset, data.data, data.size);
     reference->received += data.size;
     reference->hash = hash;
     if (is_last) {
@@ -262,7 +276,7 @@ enum status reference_restore_data(struct registry *registry,
         data.size > registry->restoring.received - reference->received) {
         return STATUS_MALFORMED;
     }
-    memcpy(reference->data + reference->received, data.data, data.size);
+    memcpy(reference->bytes->data + reference->received, data.data, data.size);
     reference->received += data.size;
     sha256_update(&reference->hash, data);
     if (reference->received < registry->restoring.received) {

@@ -131,7 +131,7 @@ static void a_complete_set_never_changes(void **state)
     assert_verdict(piece(&fixture, 1, 200, 100), REFUSAL_ALREADY_EXISTS);
     assert_true(is_complete(&fixture, 1));
     fixture_set(1, storage);
-    assert_memory_equal(find(&fixture, 1)->data, storage, sizeof storage);
+    assert_memory_equal(find(&fixture, 1)->bytes->data, storage, sizeof storage);
     fixture_stop(&fixture);
 }
 
@@ -231,6 +231,22 @@ static void the_first_manifest_may_name_what_is_still_to_come(void **state)
     assert_verdict(apply_manifest(&fixture, 1U << 3), REFUSAL_NONE);
     bytes_free(&root);
     fixture_stop(&fixture);
+}
+
+static void held_bytes_outlive_their_set(void **state)
+{
+    uint8_t storage[FIXTURE_SET_SIZE];
+    struct reference_bytes *bytes;
+    struct fixture fixture;
+
+    (void)state;
+    fixture_start(&fixture, 1);
+    fixture_upload(&fixture, 1);
+    bytes = reference_bytes_hold(find(&fixture, 1)->bytes);
+    fixture_stop(&fixture);
+    fixture_set(1, storage);
+    assert_memory_equal(bytes->data, storage, sizeof storage);
+    reference_bytes_release(bytes);
 }
 
 static void one_upload_too_many_ends_the_oldest(void **state)
@@ -365,7 +381,8 @@ static void a_snapshot_in_the_middle_of_an_upload_goes_on(void **state)
     assert_ok(registry_snapshot(fixture.registry, &snapshot));
     twin = fixture;
     assert_ok(registry_restore(bytes_view(&snapshot), &twin.registry));
-    assert_memory_equal(find(&twin, 1)->data, find(&fixture, 1)->data, FIXTURE_SET_SIZE);
+    assert_memory_equal(find(&twin, 1)->bytes->data, find(&fixture, 1)->bytes->data,
+                        FIXTURE_SET_SIZE);
     assert_verdict(piece(&fixture, 2, 100, 200), REFUSAL_NONE);
     assert_verdict(piece(&twin, 2, 100, 200), REFUSAL_NONE);
     assert_true(is_complete(&twin, 2));
@@ -418,6 +435,7 @@ int main(void)
         cmocka_unit_test(completion_is_in_the_audit_log_and_pieces_are_not),
         cmocka_unit_test(a_manifest_that_names_a_missing_set_is_refused),
         cmocka_unit_test(the_first_manifest_may_name_what_is_still_to_come),
+        cmocka_unit_test(held_bytes_outlive_their_set),
         cmocka_unit_test(one_upload_too_many_ends_the_oldest),
         cmocka_unit_test(room_is_made_by_the_oldest_that_nobody_names),
         cmocka_unit_test(what_has_no_room_is_refused_and_drops_nothing),
