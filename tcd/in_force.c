@@ -75,14 +75,102 @@ enum status in_force_new(const struct in_force_documents *documents,
     return in_force_of_bundle(bytes_view(&bytes), perimeter_id, now_s, ret_in_force, ret_refusal);
 }
 
+static struct open_reference *open_find(const struct in_force *in_force,
+                                        const struct digest *digest)
+{
+    for (size_t i = 0; i < in_force->open_count; i++) {
+        if (digest_equal(&in_force->open[i]->digest, digest)) {
+            return in_force->open[i];
+        }
+    }
+    return NULL;
+}
+
+/* Without memory it counts as not open; it is tried again with the next one. */
+static void open_add(struct in_force *in_force, struct open_reference *reference)
+{
+    struct open_reference **open =
+        reallocarray(in_force->open, in_force->open_count + 1, sizeof(struct open_reference *));
+
+    if (open) {
+        in_force->open = open;
+        open[in_force->open_count++] = open_reference_hold(reference);
+    }
+}
+
+void in_force_take_references(struct in_force *in_force, const struct reference_sets *sets)
+{
+    const struct manifest *manifest = in_force->bundle->manifest;
+
+    for (size_t i = 0; i < manifest->policy_count; i++) {
+        const struct manifest_policy *policy = &manifest->policies[i];
+
+        for (size_t k = 0; k < policy->reference_count; k++) {
+            const struct digest *digest = &policy->references[k].digest;
+            struct open_reference *open = reference_sets_get(sets, digest);
+
+            if (open && !open_find(in_force, digest)) {
+                open_add(in_force, open);
+            }
+        }
+    }
+}
+
+/* Earlier ends first, no end last. */
+static bool ends_before(const struct manifest_reference *left,
+                        const struct manifest_reference *right)
+{
+    return left->not_after_s != 0 &&
+           (right->not_after_s == 0 || left->not_after_s < right->not_after_s);
+}
+
+/* Into its place in the list, which has `count` of them; in the manifest's order where they end
+ * together. */
+static void list_insert(const struct manifest_reference *list[REFERENCE_LIST_COUNT_MAX],
+                        size_t count, const struct manifest_reference *reference)
+{
+    size_t at = count;
+
+    for (; at > 0 && ends_before(reference, list[at - 1]); at--) {
+        list[at] = list[at - 1];
+    }
+    list[at] = reference;
+}
+
+_Static_assert((int)MANIFEST_REFERENCE_COUNT_MAX == (int)REFERENCE_LIST_COUNT_MAX,
+               "an appraisal takes as many sets as a policy names");
+
 enum status in_force_references(const struct in_force *in_force,
                                 const struct manifest_policy *policy, uint64_t now_s,
                                 struct references *ret_references)
 {
-    (void)in_force;
-    (void)policy;
-    (void)now_s;
-    *ret_references = (struct references){0};
+    const struct manifest_reference *list[REFERENCE_LIST_COUNT_MAX];
+    struct references references = {.enforced.count = 0};
+    size_t count = 0;
+    bool has_enforced = false;
+
+    for (size_t i = 0; i < policy->reference_count; i++) {
+        const struct manifest_reference *reference = &policy->references[i];
+
+        has_enforced |= !reference->staged;
+        if (!reference->staged &&
+            (reference->not_after_s == 0 || now_s <= reference->not_after_s)) {
+            list_insert(list, count++, reference);
+        }
+    }
+    /* An empty list would mean that no set has to accept. */
+    if (has_enforced && count == 0) {
+        return STATUS_EXPIRED;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct open_reference *open = open_find(in_force, &list[i]->digest);
+
+        if (!open) {
+            return STATUS_NOT_READY;
+        }
+        references.enforced.sets[references.enforced.count++] = open->set;
+    }
+    *ret_references = references;
     return STATUS_OK;
 }
 
@@ -100,6 +188,10 @@ void in_force_release(struct in_force *in_force)
     if (in_force->bundle) {
         bundle_free(in_force->bundle);
     }
+    for (size_t i = 0; i < in_force->open_count; i++) {
+        open_reference_release(in_force->open[i]);
+    }
+    free(in_force->open);
     bytes_free(&in_force->bundle_bytes);
     bytes_free(&in_force->ca_extension);
     free(in_force);

@@ -3,21 +3,25 @@
  * state, verified by this member itself against the pinned perimeter id, and serialised to be shown
  * to others.
  *
- * A value that never changes; a change of the state makes a new one. References are counted on the
- * loop's thread, so that a session that began under one manifest ends under it (the commit refuses
- * it if the state has moved since).
+ * A value that never changes, but for the reference sets that are opened; a change of the state
+ * makes a new one. References are counted on the loop's thread, so that a session that began under
+ * one manifest ends under it (the commit refuses it if the state has moved since).
  */
 #ifndef TCCP_TCD_IN_FORCE_H
 #define TCCP_TCD_IN_FORCE_H
 
 #include "lib/attest/appraisal.h"
 #include "lib/perimeter/bundle.h"
+#include "tcd/reference_sets.h"
 
 struct in_force {
     unsigned references;
     struct bundle *bundle;
     struct bytes bundle_bytes; /* PerimeterBundle */
     struct bytes ca_extension; /* the same without its manifest: what the CA certificate carries */
+    /* Reference sets that its policies name, as far as they are open; held. */
+    size_t open_count;
+    struct open_reference **open;
 };
 
 /* The documents; signed ones are bytes of SignedDocument, empty where there is none. */
@@ -37,9 +41,13 @@ WARN_UNUSED enum status in_force_new(const struct in_force_documents *documents,
 WARN_UNUSED enum status in_force_of_bundle(struct view bundle, const struct digest *perimeter_id,
                                            uint64_t now_s, struct in_force **ret_in_force,
                                            struct refusal *ret_refusal);
+/* Holds what was opened since, of the sets that its policies name. */
+void in_force_take_references(struct in_force *in_force, const struct reference_sets *sets);
 /*
- * The reference sets that the policy names, of which those that have ended are left out.
- * STATUS_NOT_READY while one of them is not there. Borrowed from what is in force.
+ * The reference sets that the policy enforces, but for those that have ended; the one that ends
+ * last comes last, and before it those that an upgrade leaves behind. STATUS_NOT_READY while one of
+ * them is not open; STATUS_EXPIRED when all have ended: then nobody is accepted, by nothing else of
+ * the policy either. Borrowed from what is in force. Staged ones are not among them.
  */
 WARN_UNUSED enum status in_force_references(const struct in_force *in_force,
                                             const struct manifest_policy *policy, uint64_t now_s,

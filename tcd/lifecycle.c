@@ -115,6 +115,22 @@ enum status lifecycle_with_endorsement(struct tcd *tcd, const Tccp__SignedDocume
 
 /* --- running --- */
 
+/* What is in force gets the reference sets that are open, and the others are opened. */
+static void references_follow(struct tcd *tcd)
+{
+    struct in_force *in_force = machine_in_force(tcd->machine);
+
+    if (in_force) {
+        reference_sets_follow(tcd->reference_sets, tcd_registry(tcd), in_force->bundle->manifest);
+        in_force_take_references(in_force, tcd->reference_sets);
+    }
+}
+
+static void on_reference_opened(void *argument)
+{
+    references_follow(argument);
+}
+
 static void on_tick(void *argument)
 {
     struct tcd *tcd = argument;
@@ -122,6 +138,9 @@ static void on_tick(void *argument)
     timer_start(tcd->ticker, TICK_MS);
     notify_watchdog();
     node_server_expire(tcd->node_server, time_boot_ms());
+    if (reference_sets_is_waiting(tcd->reference_sets)) {
+        references_follow(tcd);
+    }
     if (tcd_leads(tcd)) {
         membership_tick(tcd->membership);
         chores_tick(tcd, time_boot_ms());
@@ -133,6 +152,9 @@ static void on_applied(void *argument, const struct command *command, const stru
     struct tcd *tcd = argument;
 
     leases_applied(tcd->leases, command, outcome, time_boot_ms());
+    if (command->kind == COMMAND_REFERENCE_CHUNK && outcome->verdict == REFUSAL_NONE) {
+        references_follow(tcd);
+    }
     if (tcd->node_server) {
         node_server_applied(tcd->node_server, command, outcome);
     }
@@ -209,6 +231,7 @@ static void on_in_force(void *argument, struct in_force *in_force)
     log_event(LOG_NOTICE, "in-force", "manifest=%llu epoch=%llu endorsed=%d",
               (unsigned long long)in_force->bundle->manifest->version,
               (unsigned long long)in_force->bundle->manifest->epoch, in_force->bundle->endorsed);
+    references_follow(tcd);
     if (!in_force->bundle->endorsed ||
         bundle_scope(in_force->bundle).epoch != authority_scope(tcd->authority)->epoch) {
         return; /* While the log is read at the start, or before the endorsement of a new epoch. */
@@ -359,7 +382,15 @@ static enum status make_parts(struct tcd *tcd, struct refusal *ret_refusal)
         .event_log_path = tcd->config.event_log_path,
         .ima_log_path = tcd->config.ima_log_path,
     };
+    const struct reference_sets_config references = {
+        .worker = tcd->verifiers,
+        .open = reference_set_open,
+        .free = reference_set_free,
+        .on_opened = on_reference_opened,
+        .argument = tcd,
+    };
 
+    TRY(reference_sets_new(&references, &tcd->reference_sets));
     TRY(machine_new(&tcd->config.perimeter_id, &callbacks, &tcd->machine));
     TRY(leases_new(&tcd->leases));
     TRY(quoter_new(&quoter, &tcd->quoter));
@@ -409,6 +440,7 @@ static void finish(struct tcd *tcd)
     /* The workers' last jobs may speak of sessions, and sessions of the quoter. */
     worker_close(tcd->verifiers);
     worker_close(tcd->tpm_worker);
+    reference_sets_free(tcd->reference_sets);
     node_server_free(tcd->node_server);
     quoter_free(tcd->quoter);
     membership_free(tcd->membership);

@@ -38,6 +38,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/node_server.c %D%/node_server.h %D%/node_session.h \
 	%D%/proposals.c %D%/proposals.h \
 	%D%/quoter.c %D%/quoter.h \
+	%D%/reference_sets.c %D%/reference_sets.h \
 	%D%/tcd.h \
 	%D%/vm_orders.c %D%/vm_orders.h %D%/vm_orders_internal.h \
 	%D%/vm_migrations.c \

@@ -46,6 +46,7 @@ struct tcd {
     struct credentials *credentials; /* NULL before PHASE_RUNNING */
     struct machine *machine;
     struct replica *replica; /* NULL before PHASE_RUNNING */
+    struct reference_sets *reference_sets;
     uint64_t raft_id;
 
     struct api_server *api_server;
