@@ -1,0 +1,220 @@
+#!/usr/bin/env bats
+# Appraisal by a policy, through all programs: three members, and two nodes whose software TPMs were given real boots.
+# A reference set is learned, uploaded, named by the manifest; logs grow; policies change; leaders die.
+# The tests of this file build on each other: one perimeter lives through all of them.
+
+load_support() {
+    bats_require_minimum_version 1.5.0
+    # shellcheck source=tests/system/support.bash
+    . "$TOP_SRCDIR/tests/system/support.bash"
+    vectors=$TOP_SRCDIR/tests/vectors/evidence
+    boot_log=$TOP_BUILDDIR/tests/support/boot_log
+}
+
+setup_file() {
+    load_support
+    perimeter_begin
+    perimeter_make 3 2
+    evidence_folder good
+    host_boots n1 good
+    host_boots n2 cmdline
+    perimeter_start tc1
+    perimeter_start tc2
+    perimeter_start tc3
+    perimeter_bootstrap
+    perimeter_enroll
+}
+
+teardown_file() {
+    load_support
+    [ ! -f "$perimeter_place" ] || perimeter_finish
+}
+
+setup() {
+    load_support
+}
+
+# A captured boot as a folder of evidence.
+evidence_folder() {
+    local folder=$perimeter/evidence/$1 file
+
+    mkdir -p "$folder/quote"
+    cp "$vectors/$1/eventlog.bin" "$vectors/$1/ima.bin" "$folder"
+    for file in quote.attest quote.sig ak.tpmt qualifying.bin pcrs_quoted.bin; do
+        cp "$vectors/$1/$file" "$folder/quote"
+    done
+}
+
+# The captures have one entry of IMA's log more than was quoted.
+quoted_entries=21
+
+extend() {
+    local -x TPM2TOOLS_TCTI TSS2_LOG=all+none
+
+    TPM2TOOLS_TCTI=$(swtpm_tcti "$perimeter/tpm/$1")
+    shift
+    tpm2_pcrextend "$@"
+}
+
+# Gives a host's TPM the PCRs of a captured boot, and the agent its logs.
+host_boots() {
+    local name=$1 vector=$vectors/$2 logs=$perimeter/$1/logs specs
+    local -x TPM2TOOLS_TCTI TSS2_LOG=all+none
+
+    mkdir -p "$logs"
+    cp "$vector/eventlog.bin" "$logs/events"
+    "$boot_log" cut "$vector/ima.bin" 0 "$quoted_entries" >"$logs/ima"
+    swtpm_reset "$perimeter/tpm/$name"
+    TPM2TOOLS_TCTI=$(swtpm_tcti "$perimeter/tpm/$name")
+    tpm2_startup -c 2>/dev/null || true
+    mapfile -t specs < <("$boot_log" events "$logs/events" && "$boot_log" ima "$logs/ima" 0)
+    [ "${#specs[@]}" -gt "$quoted_entries" ]
+    extend "$name" "${specs[@]}"
+    sed -i -e "s|^event-log = .*|event-log = \"$logs/events\"|" -e "s|^ima-log = .*|ima-log = \"$logs/ima\"|" \
+        "$perimeter/$name/nodeagent.conf"
+}
+
+# The running host measures one more file: this entry of the capture. The log first, as the kernel does.
+host_measures() {
+    local name=$1 number=$2 logs=$perimeter/$1/logs count specs
+
+    count=$("$boot_log" ima "$logs/ima" 0 | wc -l)
+    "$boot_log" cut "$vectors/good/ima.bin" "$number" 1 >>"$logs/ima"
+    mapfile -t specs < <("$boot_log" ima "$logs/ima" "$count")
+    # The agent may just be using the TPM.
+    eventually 10 "$name" -- extend "$name" "${specs[@]}"
+}
+
+# manifest VERSION LINES...: nodes are appraised by these lines of their policy.
+manifest() {
+    local version=$1
+
+    shift
+    perimeter_manifest "$version"
+    sed -i '/^node /,/^}/s/policy = any/policy = compute/' "$perimeter/manifest"
+    {
+        printf 'policy compute {\n'
+        printf '    %s\n' "$@"
+        printf '}\n'
+    } >>"$perimeter/manifest"
+    perimeter_sign
+}
+
+apply() {
+    perimeter_ctl perimeter apply "$perimeter/manifest.signed" --wait --timeout 15s
+}
+
+digest() {
+    sha256sum "$1" | cut -d ' ' -f 1
+}
+
+registration() {
+    perimeter_json .registration node get "$1"
+}
+
+refused() {
+    perimeter_logged "$1" "reason=$2"
+}
+
+@test "a manifest that names a set that nobody has uploaded does not take effect" {
+    "$TOP_BUILDDIR/cli/tccpctl" policy learn --from "$perimeter/evidence/good" --name good --out "$perimeter/good.policy"
+    "$TOP_BUILDDIR/cli/tccpctl" -q policy compile "$perimeter/good.policy" --out "$perimeter/good.set"
+    manifest 2 "reference $(digest "$perimeter/good.set") = enforced"
+    run perimeter_ctl perimeter apply "$perimeter/manifest.signed"
+    [ "$status" != 0 ]
+    [[ $output == *"policy upload"* ]]
+    [ "$(perimeter_json .version perimeter show)" = 1 ]
+}
+
+@test "a set that was uploaded is on all members, and the manifest takes effect" {
+    perimeter_ctl policy upload "$perimeter/good.set"
+    apply
+    [ "$(perimeter_json .version perimeter show)" = 2 ]
+    eventually 10 tc1 tc2 tc3 -- digests_agree
+    perimeter_ctl policy download "$(digest "$perimeter/good.set")" --out "$perimeter/again.set"
+    cmp "$perimeter/good.set" "$perimeter/again.set"
+}
+
+@test "a good boot is registered, and another command line is refused with the event named" {
+    perimeter_start n1
+    perimeter_start n2
+    eventually 20 n1 tc1 tc2 tc3 -- node_is n1 live
+    eventually 20 n2 tc1 tc2 tc3 -- refused n2 event-unexpected
+    grep -q 'PCR 9' "$run/n2.log"
+    refute node_is n2 live
+    process_end n2
+}
+
+@test "renewals look only at what is new: they need no event log" {
+    local renewal before
+
+    before=$(registration n1)
+    mv "$perimeter/n1/logs/events" "$perimeter/n1/logs/events.away"
+    renewal=$(perimeter_json .renewal node get n1)
+    eventually 20 n1 tc1 tc2 tc3 -- node_renewed_after n1 $((renewal + 1))
+    [ "$(registration n1)" = "$before" ]
+}
+
+@test "a file that the policy knows is measured, and the node goes on" {
+    local renewal before
+
+    before=$(registration n1)
+    host_measures n1 5
+    renewal=$(perimeter_json .renewal node get n1)
+    eventually 20 n1 tc1 tc2 tc3 -- node_renewed_after n1 $((renewal + 1))
+    [ "$(registration n1)" = "$before" ]
+}
+
+@test "a change of leader asks for nothing that was shown before" {
+    local old before renewal
+
+    before=$(registration n1)
+    old=$(leader)
+    process_signal "$old" -KILL
+    eventually 15 tc1 tc2 tc3 -- others_lead "$old"
+    renewal=$(perimeter_json .renewal node get n1)
+    eventually 20 n1 tc1 tc2 tc3 -- node_renewed_after n1 "$renewal"
+    [ "$(registration n1)" = "$before" ]
+    process_end "$old"
+    perimeter_start "$old"
+    eventually 20 tc1 tc2 tc3 -- cluster_is_whole
+}
+
+@test "a file that the policy does not know ends it: quarantine, and the file is named" {
+    # Whoever registers shows everything again.
+    mv "$perimeter/n1/logs/events.away" "$perimeter/n1/logs/events"
+    host_measures n1 "$quoted_entries"
+    eventually 20 n1 tc1 tc2 tc3 -- node_is n1 quarantined
+    [ "$(perimeter_json .reason node get n1)" = file-not-allowed ]
+    [[ $(perimeter_json .detail node get n1) == /* ]]
+}
+
+@test "a policy that knows the file is put beside the old one, and the node comes back by itself" {
+    local path digest
+
+    read -r path digest < <(perimeter_json .detail node get n1 | sed 's/^\(.*\) (entry .*) is \([0-9a-f]*\),.*/\1 \2/')
+    sed "s|^}|    file $digest = $path\n}|" "$perimeter/good.policy" >"$perimeter/next.policy"
+    "$TOP_BUILDDIR/cli/tccpctl" -q policy compile "$perimeter/next.policy" --out "$perimeter/next.set"
+    perimeter_ctl policy upload "$perimeter/next.set"
+    manifest 3 "reference $(digest "$perimeter/good.set") = enforced" "reference $(digest "$perimeter/next.set") = enforced"
+    apply
+    eventually 60 n1 tc1 tc2 tc3 -- node_is n1 live
+}
+
+@test "a node under a policy that changes is appraised again, whole, and keeps its registration" {
+    local before renewal
+
+    before=$(registration n1)
+    manifest 4 "reference $(digest "$perimeter/next.set") = enforced"
+    apply
+    renewal=$(perimeter_json .renewal node get n1)
+    eventually 20 n1 tc1 tc2 tc3 -- node_renewed_after n1 $((renewal + 1))
+    [ "$(registration n1)" = "$before" ]
+}
+
+@test "rollback: under the old policy again the node is out" {
+    manifest 5 "reference $(digest "$perimeter/good.set") = enforced"
+    apply
+    eventually 20 n1 tc1 tc2 tc3 -- node_is n1 quarantined
+    [ "$(perimeter_json .reason node get n1)" = file-not-allowed ]
+}
