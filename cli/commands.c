@@ -166,6 +166,8 @@ OPTIONS(vm_launch_options) = {
     {"policy", 0, "FILE", "the policy, as a file with the words of the options that follow"},
     {"require", 0, "KEY=VALUE,...", "nodes with one of these values only; may be repeated"},
     {"on-lost-lease", 0, "ACTION", "pause or stop, when the node lost its lease (pause)"},
+    {"on-quarantine", 0, "ACTION",
+     "fence, pause, stop or migrate, when the node is found bad (fence: on-lost-lease, then)"},
     {"after", 0, "DURATION", "so long after it lost it (5m)"},
     {"may-migrate", 0, NULL, "the VM may be moved to another node"},
     {"may-restart", 0, NULL, "it may be started again from its image, after it was lost"},

@@ -9,6 +9,7 @@
 static const struct config_key keys[] = {
     {.name = "require", .type = CONFIG_STRINGS},
     {.name = "on-lost-lease", .type = CONFIG_STRING},
+    {.name = "on-quarantine", .type = CONFIG_STRING},
     {.name = "after", .type = CONFIG_STRING},
     {.name = "may-migrate", .type = CONFIG_FLAG},
     {.name = "may-restart", .type = CONFIG_FLAG},
@@ -77,6 +78,25 @@ static enum exit_code lost_lease_set(const struct cli *cli, struct launch_policy
     return EXIT_DONE;
 }
 
+static enum exit_code quarantine_set(const struct cli *cli, struct launch_policy *policy,
+                                     const char *text)
+{
+    static const char *const words[] = {
+        [ON_QUARANTINE_FENCE] = "fence",
+        [ON_QUARANTINE_PAUSE] = "pause",
+        [ON_QUARANTINE_STOP] = "stop",
+        [ON_QUARANTINE_MIGRATE] = "migrate",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (strcmp(text, words[i]) == 0) {
+            policy->on_quarantine = (enum on_quarantine)i;
+            return EXIT_DONE;
+        }
+    }
+    return report_usage(cli, "on-quarantine is fence, pause, stop or migrate, not %s", text);
+}
+
 static enum exit_code after_set(const struct cli *cli, struct launch_policy *policy,
                                 const char *text)
 {
@@ -108,6 +128,9 @@ static enum exit_code file_read(const struct cli *cli, const char *path,
     if (exit_code == EXIT_DONE && config_has(file, "on-lost-lease")) {
         exit_code = lost_lease_set(cli, policy, config_string(file, "on-lost-lease"));
     }
+    if (exit_code == EXIT_DONE && config_has(file, "on-quarantine")) {
+        exit_code = quarantine_set(cli, policy, config_string(file, "on-quarantine"));
+    }
     if (exit_code == EXIT_DONE && config_has(file, "after")) {
         exit_code = after_set(cli, policy, config_string(file, "after"));
     }
@@ -131,6 +154,10 @@ enum exit_code policy_read(const struct cli *cli, struct launch_policy *ret_poli
     if (exit_code == EXIT_DONE && text) {
         exit_code = lost_lease_set(cli, &policy, text);
     }
+    text = option_value(cli, "on-quarantine");
+    if (exit_code == EXIT_DONE && text) {
+        exit_code = quarantine_set(cli, &policy, text);
+    }
     text = option_value(cli, "after");
     if (exit_code == EXIT_DONE && text) {
         exit_code = after_set(cli, &policy, text);
@@ -139,6 +166,10 @@ enum exit_code policy_read(const struct cli *cli, struct launch_policy *ret_poli
     policy.may_restart |= option_is_set(cli, "may-restart");
     policy.may_revert |= option_is_set(cli, "may-revert");
     policy.needs_host_profile |= option_is_set(cli, "needs-host-profile");
+    if (exit_code == EXIT_DONE && policy.on_quarantine == ON_QUARANTINE_MIGRATE &&
+        !policy.may_migrate) {
+        return report_usage(cli, "on-quarantine migrate needs may-migrate");
+    }
     *ret_policy = policy;
     return exit_code;
 }

@@ -3,6 +3,7 @@
  *
  *     require = {"zone=a,b", "disk=ssd"}
  *     on-lost-lease = "pause"
+ *     on-quarantine = "fence"
  *     after = "5m"
  *     may-migrate = true
  *     may-restart = false

@@ -68,6 +68,7 @@ nodeagent_libvms_a_SOURCES = \
 	%D%/image_overlay.c %D%/image_overlay.h \
 	%D%/vm_launch.c \
 	%D%/vm_migration.c \
+	%D%/vm_pause.c \
 	%D%/vm_record.c %D%/vm_record.h \
 	%D%/vms.c %D%/vms.h \
 	%D%/vms_orders.c \

@@ -114,6 +114,12 @@ static void entry_consider(struct vm_entry *entry)
     }
 }
 
+void entry_answered(struct vm_entry *entry)
+{
+    entry->calls--;
+    entry_consider(entry);
+}
+
 static void on_destroyed(void *argument, const struct launcher_reply *reply)
 {
     struct vm_entry *entry = argument;

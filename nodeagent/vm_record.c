@@ -31,12 +31,14 @@ static const uint8_t moves[RECORD_STATE_COUNT][RECORD_STEP_COUNT] = {
         {
             [RECORD_RESUMED] = TO(RECORD_RUNNING),
             [RECORD_REFUSED] = TO(RECORD_PREPARED),
+            [RECORD_PAUSED] = TO(RECORD_PREPARED),
             [RECORD_END] = TO(RECORD_ENDING),
         },
     [RECORD_RUNNING] =
         {
             [RECORD_GRANTED] = TO(RECORD_GRANTING),
             [RECORD_LEAVES] = TO(RECORD_LEAVING),
+            [RECORD_PAUSED] = TO(RECORD_PREPARED),
             [RECORD_END] = TO(RECORD_ENDING),
         },
     [RECORD_INCOMING] =
@@ -192,6 +194,23 @@ enum command_answer record_take_command(const struct vm_record *record, uint64_t
         return COMMAND_IGNORE;
     }
     return record->state == RECORD_OVER ? COMMAND_REPORT : COMMAND_END;
+}
+
+enum pause_answer record_take_pause(const struct vm_record *record, uint64_t generation)
+{
+    if (!record) {
+        return PAUSE_REPORT;
+    }
+    if (generation < record->generation || record->state == RECORD_ENDING) {
+        return PAUSE_IGNORE;
+    }
+    if (record->state == RECORD_OVER) {
+        return PAUSE_REPORT;
+    }
+    if (!record->is_whole) {
+        return PAUSE_END;
+    }
+    return record->state == RECORD_LEAVING ? PAUSE_FIRST_STAY : PAUSE_FREEZE;
 }
 
 bool record_survives(const struct vm_record *record)

@@ -50,6 +50,7 @@ enum record_step {
     RECORD_LEAVES,    /* a migration begins to send the state */
     RECORD_KEPT,      /* nothing came of it, and the guest runs on */
     RECORD_FROZEN,    /* the guest was stopped for it: it goes on under a newer grant only */
+    RECORD_PAUSED,    /* its grants were withdrawn: it goes on under a newer one only */
     RECORD_END,       /* by a command, a failure or by itself */
     RECORD_GONE,      /* nothing is left of it, here and at the launcher */
     RECORD_STEP_COUNT
@@ -115,6 +116,16 @@ enum command_answer {
     COMMAND_REPORT, /* nothing is here: say so */
 };
 enum command_answer record_take_command(const struct vm_record *record, uint64_t generation);
+
+/* The coordinator withdrew its grants, at this generation. */
+enum pause_answer {
+    PAUSE_IGNORE, /* of an older generation, or it is being taken down */
+    PAUSE_FREEZE,
+    PAUSE_FIRST_STAY, /* a migration takes it away: that is to end first; the command comes again */
+    PAUSE_END,        /* its guest never ran here: there is nothing to keep */
+    PAUSE_REPORT,     /* nothing is here: say so */
+};
+enum pause_answer record_take_pause(const struct vm_record *record, uint64_t generation);
 
 /* Whether a new registration has it in its inventory: it is whole, and here. Whatever was only
  * being started for another registration is to be taken down instead. */

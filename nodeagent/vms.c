@@ -123,6 +123,48 @@ static void command_do(struct vms *vms, const struct digest *vm, uint64_t genera
     }
 }
 
+static void pause_do(struct vms *vms, const struct digest *vm, uint64_t generation)
+{
+    struct vm_entry *entry = table_find(&vms->table, vm);
+
+    switch (record_take_pause(entry ? &entry->record : NULL, generation)) {
+    case PAUSE_IGNORE:
+        return;
+    case PAUSE_FREEZE:
+        entry_pause(entry, generation);
+        return;
+    case PAUSE_FIRST_STAY:
+        entry_move_stop(entry, "it is to be paused");
+        return;
+    case PAUSE_END:
+        entry->record.generation = generation;
+        entry_end(entry, RECORD_FAILED, "it was to be paused before it began");
+        return;
+    case PAUSE_REPORT:
+        vms_report(vms, vm, generation, RECORD_FAILED,
+                   entry ? entry->record.detail : "the VM is not on this node");
+        return;
+    }
+}
+
+static void command_take(struct vms *vms, const struct digest *vm, const Tccp__VmCommand *command)
+{
+    switch (command->action) {
+    case TCCP__VM_ACTION__VM_ACTION_STOP:
+        command_do(vms, vm, command->generation, false);
+        break;
+    case TCCP__VM_ACTION__VM_ACTION_DESTROY:
+        command_do(vms, vm, command->generation, true);
+        break;
+    case TCCP__VM_ACTION__VM_ACTION_PAUSE:
+        pause_do(vms, vm, command->generation);
+        break;
+    case TCCP__VM_ACTION__VM_ACTION_UNSPECIFIED:
+    case _TCCP__VM_ACTION_IS_INT_SIZE:
+        break;
+    }
+}
+
 static void take_command(struct vms *vms, struct view payload)
 {
     Tccp__VmCommand *command = (Tccp__VmCommand *)protobuf_unpack(&tccp__vm_command__descriptor,
@@ -134,11 +176,8 @@ static void take_command(struct vms *vms, struct view payload)
         return;
     }
     if (digest_of_view(protobuf_view(command->vm), &vm) == STATUS_OK &&
-        (command->action == TCCP__VM_ACTION__VM_ACTION_STOP ||
-         command->action == TCCP__VM_ACTION__VM_ACTION_DESTROY) &&
         (vms->is_listed || !vms->launcher)) {
-        command_do(vms, &vm, command->generation,
-                   command->action == TCCP__VM_ACTION__VM_ACTION_DESTROY);
+        command_take(vms, &vm, command);
     }
     tccp__vm_command__free_unpacked(command, NULL);
 }

@@ -1,5 +1,6 @@
 /* Shared by vms.c (messages of the coordinator and the launcher), vm_launch.c (one VM's way from
- * its order to its end) and vm_migration.c (its part in a migration). */
+ * its order to its end), vm_pause.c (its grants are withdrawn) and vm_migration.c (its part in a
+ * migration). */
 #ifndef TCCP_NODEAGENT_VMS_INTERNAL_H
 #define TCCP_NODEAGENT_VMS_INTERNAL_H
 
@@ -97,6 +98,7 @@ struct digest machine_configuration(const struct image_manifest *manifest,
 void vms_send(struct vms *vms, Tccp__NodeMessageKind kind, struct view payload);
 void vms_report(struct vms *vms, const struct digest *vm, uint64_t generation,
                 enum record_outcome outcome, const char *detail);
+void vms_tell_paused(struct vm_entry *entry);
 void vms_tell_running(struct vm_entry *entry);
 void vms_send_inventory(struct vms *vms);
 
@@ -112,6 +114,8 @@ void entry_apply_grant(struct vm_entry *entry);
 void entry_try_again(struct vm_entry *entry);
 /* Its keys are here now, by an order. */
 void entry_keyed(struct vm_entry *entry);
+/* One of the calls was answered: is it over? */
+void entry_answered(struct vm_entry *entry);
 /* Ends it, wherever it is; nothing happens where it is ending already. */
 PRINTF_LIKE(3, 4)
 void entry_end(struct vm_entry *entry, enum record_outcome outcome, const char *format, ...);
@@ -119,6 +123,11 @@ void entry_end(struct vm_entry *entry, enum record_outcome outcome, const char *
 void entry_gone(struct vm_entry *entry, const struct launcher_notice *notice);
 /* At once, without a word to anybody: the agent ends, or the entry is over. */
 void entry_free(struct vm_entry *entry);
+
+/* --- vm_pause.c --- */
+
+/* Frozen by the launcher until a grant above this generation comes, and reported so. */
+void entry_pause(struct vm_entry *entry, uint64_t generation);
 
 /* --- vm_migration.c --- */
 

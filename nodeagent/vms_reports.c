@@ -49,6 +49,12 @@ void vms_report(struct vms *vms, const struct digest *vm, uint64_t generation,
     send_event(vms, vm, generation, events[outcome], detail);
 }
 
+void vms_tell_paused(struct vm_entry *entry)
+{
+    send_event(entry->vms, &entry->record.vm, entry->record.generation,
+               TCCP__VM_EVENT__VM_EVENT_PAUSED, "");
+}
+
 static enum status send_launched(struct vm_entry *entry)
 {
     struct vms *vms = entry->vms;

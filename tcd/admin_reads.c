@@ -55,6 +55,7 @@ static void count_vms(const struct admin_session *session, const struct registry
         case VM_RESUMING:
             reply->vms_changing++;
             break;
+        case VM_PAUSED:
         case VM_STOPPED:
             reply->vms_stopped++;
             break;

@@ -39,6 +39,21 @@ static void launch_refuse(struct launch *launch, enum status status, const struc
     launch_free(launch);
 }
 
+static enum quarantine_response response_for_core(enum on_quarantine response)
+{
+    switch (response) {
+    case ON_QUARANTINE_FENCE:
+        break;
+    case ON_QUARANTINE_PAUSE:
+        return QUARANTINE_PAUSE;
+    case ON_QUARANTINE_STOP:
+        return QUARANTINE_STOP;
+    case ON_QUARANTINE_MIGRATE:
+        return QUARANTINE_MIGRATE;
+    }
+    return QUARANTINE_FENCE;
+}
+
 /* What the coordinator needs of the customer's policy; the rest goes to the node as it is. */
 static struct vm_policy policy_for_core(const struct launch_policy *policy)
 {
@@ -47,6 +62,7 @@ static struct vm_policy policy_for_core(const struct launch_policy *policy)
         .on_lost_lease =
             policy->on_lost_lease == ON_LOST_LEASE_STOP ? LOST_LEASE_STOP : LOST_LEASE_PAUSE,
         .after_ms = policy->after_ms,
+        .on_quarantine = response_for_core(policy->on_quarantine),
         .may_migrate = policy->may_migrate,
         .may_revert = policy->may_revert,
         .may_restart = policy->may_restart,

@@ -71,8 +71,8 @@ void chores_tick(struct tcd *tcd, uint64_t now_ms)
     if (!perimeter || !perimeter->adopted) {
         return;
     }
-    node_server_tick(tcd->node_server, now_ms);
     vm_orders_tick(tcd->vm_orders, now_ms);
+    node_server_tick(tcd->node_server, now_ms);
     expire_leases(tcd, (uint64_t)perimeter->lease_s * 1000, now_ms);
     expire_manifest(tcd, perimeter, now_ms);
 }

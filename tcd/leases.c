@@ -79,6 +79,15 @@ void leases_forget(struct leases *leases, uint64_t registration)
     free(table_remove(&leases->table, &registration));
 }
 
+uint64_t leases_left_ms(const struct leases *leases, uint64_t registration, uint64_t lease_ms,
+                        uint64_t now_ms)
+{
+    const struct lease *lease = table_find(&leases->table, &registration);
+    uint64_t age_ms = lease && now_ms > lease->since_ms ? now_ms - lease->since_ms : 0;
+
+    return lease && age_ms < lease_ms ? lease_ms - age_ms : 0;
+}
+
 void leases_applied(struct leases *leases, const struct command *command,
                     const struct outcome *outcome, uint64_t now_ms)
 {

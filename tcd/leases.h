@@ -27,6 +27,11 @@ void leases_applied(struct leases *leases, const struct command *command,
 /* The state does not know this registration any more: it was replaced or revoked. */
 void leases_forget(struct leases *leases, uint64_t registration);
 
+/* What is left of a registration's lease, as far as this leader knows: 0 where it is over or not
+ * known. */
+uint64_t leases_left_ms(const struct leases *leases, uint64_t registration, uint64_t lease_ms,
+                        uint64_t now_ms);
+
 struct lease_expiry {
     uint64_t registration, renewal;
 };

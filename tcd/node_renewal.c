@@ -68,6 +68,19 @@ static enum status check_resume(struct node_session *session, uint64_t registrat
     return STATUS_OK;
 }
 
+static void keep_or_challenge(struct node_session *session)
+{
+    const struct node *node =
+        registry_node_by_registration(tcd_registry(session->server->tcd), session->registration_id);
+
+    if (node && node->standing != NODE_GOOD) {
+        node_session_keep(session, node);
+    } else {
+        /* It lost its connection: how much of its lease is left is not known here. */
+        node_renewal_challenge(session);
+    }
+}
+
 void node_renewal_resume(struct node_session *session, struct view payload)
 {
     Tccp__Resume *message =
@@ -82,8 +95,7 @@ void node_renewal_resume(struct node_session *session, struct view payload)
         node_session_supersede(session, message->registration_id);
         node_renewal_live(session, message->registration_id);
         session->is_resumed = true;
-        /* It lost its connection: how much of its lease is left is not known here. */
-        node_renewal_challenge(session);
+        keep_or_challenge(session);
     }
     if (message) {
         tccp__resume__free_unpacked(message, NULL);
@@ -184,13 +196,21 @@ static void work_renewal(void *argument)
 static void quarantined(void *argument, enum status status, const struct outcome *outcome)
 {
     struct node_session *session = argument;
+    const struct node *node;
 
     if (status != STATUS_OK || outcome->verdict != REFUSAL_NONE) {
         log_event(LOG_WARNING, "quarantine-not-committed", "registration=%llu reason=\"%s\"",
                   (unsigned long long)session->registration_id,
                   outcome ? refusal_name(outcome->verdict) : status_text(status));
     }
-    if (node_session_job_ended(session)) {
+    if (!node_session_job_ended(session)) {
+        return;
+    }
+    node =
+        registry_node_by_registration(tcd_registry(session->server->tcd), session->registration_id);
+    if (status == STATUS_OK && node && node->standing != NODE_GOOD) {
+        node_session_keep(session, node);
+    } else {
         node_session_refuse(session, &session->refusal);
     }
 }
@@ -318,6 +338,13 @@ static void renewed(struct node_session *session, uint64_t renewal)
 
 static void not_renewed(struct node_session *session, enum refusal_code verdict)
 {
+    const struct node *node =
+        registry_node_by_registration(tcd_registry(session->server->tcd), session->registration_id);
+
+    if (node && node->registration.live && node->standing != NODE_GOOD) {
+        node_session_keep(session, node);
+        return;
+    }
     session->refusal = refusal_make(verdict, "renewal of registration %llu",
                                     (unsigned long long)session->registration_id);
     node_session_refuse(session, &session->refusal);

@@ -121,6 +121,15 @@ void node_session_refuse(struct node_session *session, const struct refusal *ref
     }
 }
 
+void node_session_keep(struct node_session *session, const struct node *node)
+{
+    enum refusal_code code = refusal_of_name(node->reason);
+
+    session->state = NODE_SESSION_HELD;
+    session->refusal = refusal_make(code == REFUSAL_CODE_COUNT ? REFUSAL_NODE_QUARANTINED : code,
+                                    "%s", node->detail);
+}
+
 void node_session_redirect(struct node_session *session)
 {
     struct bytes frame = {0};
@@ -252,7 +261,10 @@ static void on_frame(struct api_session *api, struct view frame)
             return;
         }
     }
-    if (!take_vm_message(session, message)) {
+    /* The challenge was sent before the node was found bad. */
+    if (!take_vm_message(session, message) &&
+        !(session->state == NODE_SESSION_HELD &&
+          message->kind == TCCP__NODE_MESSAGE_KIND__RENEW_EVIDENCE)) {
         out_of_order(session, message->kind);
     }
     node_message_free(message);
@@ -339,7 +351,7 @@ void node_server_leadership(struct node_server *server, bool leads)
 }
 
 /* A registration that ended in the state ends on its connection, so that the node learns of it at
- * once. */
+ * once; that of a bad node when its VMs have been seen to. */
 void node_server_applied(struct node_server *server, const struct command *command,
                          const struct outcome *outcome)
 {
@@ -359,7 +371,9 @@ void node_server_applied(struct node_server *server, const struct command *comma
             continue;
         }
         node = registry_node_by_registration(registry, session->registration_id);
-        if (!node || !node->registration.live || node->standing == NODE_REVOKED) {
+        if (node && node->registration.live && node->standing != NODE_GOOD) {
+            node_session_keep(session, node);
+        } else if (!node || !node->registration.live) {
             session->refusal = refusal_make(node ? REFUSAL_NO_LEASE : REFUSAL_REGISTRATION,
                                             "registration %llu has ended",
                                             (unsigned long long)session->registration_id);
@@ -418,6 +432,10 @@ void node_server_tick(struct node_server *server, uint64_t now_ms)
         if (session->connection && session->state == NODE_SESSION_LIVE &&
             now_ms >= session->challenge_due_ms) {
             node_renewal_challenge(session);
+        } else if (session->connection && session->state == NODE_SESSION_HELD &&
+                   !session->has_job &&
+                   !vm_orders_obliges(server->tcd->vm_orders, session->registration_id)) {
+            node_session_refuse(session, &session->refusal);
         }
     }
     node_renewal_flush(server);

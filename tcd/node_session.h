@@ -14,7 +14,9 @@ enum node_session_state {
     NODE_SESSION_CHALLENGED, /* waits for RegisterEvidence */
     NODE_SESSION_LIVE,       /* registered; between renewals */
     NODE_SESSION_RENEWING,   /* waits for RenewEvidence */
-    NODE_SESSION_ENDING,     /* was refused or redirected: nothing more is read */
+    NODE_SESSION_HELD,   /* its node is quarantined or revoked: it gets no renewal, only what the
+                            policies of its VMs say, and ends when that is done */
+    NODE_SESSION_ENDING, /* was refused or redirected: nothing more is read */
 };
 
 struct node_session {
@@ -72,6 +74,8 @@ struct node_server {
 void node_session_send(struct node_session *session, Tccp__NodeMessageKind kind,
                        struct view payload);
 void node_session_refuse(struct node_session *session, const struct refusal *refusal);
+/* Its node was found bad: nothing more is asked of it. */
+void node_session_keep(struct node_session *session, const struct node *node);
 void node_session_redirect(struct node_session *session);
 
 /* Runs work on the verifiers' threads, then done on the loop, unless the connection is gone by then

@@ -3,8 +3,10 @@
 #include "lib/base/log.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
+#include "lib/crypto/entropy.h"
 #include "lib/net/address.h"
 #include "lib/protocol/migration_report.h"
+#include "tcd/leases.h"
 #include "tcd/node_server.h"
 #include "tcd/vm_orders_internal.h"
 
@@ -25,6 +27,9 @@ enum {
     OPEN_MAX_MS = 60000,
     OPEN_MAX_MS_PER_MIB = 40, /* of the guest's memory */
     READY_SIZE_MAX = 512,     /* bytes of a MigrationReady */
+    /* Of the lease of a quarantined source, which gets no other: enough to abort the migration and
+     * to have the VM paused before nobody can be told any more. */
+    RESERVE_OF_LEASE = 10,
 };
 
 /* --- tickets --- */
@@ -128,6 +133,43 @@ static bool takes_too_long(const struct vm_orders *orders, struct order_state *s
     return orders->now_ms - state->ready_since_ms > OPEN_MAX_MS + memory_mib * OPEN_MAX_MS_PER_MIB;
 }
 
+/* A migration away from a quarantined node ends while that can still be told what to do instead. */
+static bool lease_runs_out(const struct vm_orders *orders, const struct vm *vm)
+{
+    const struct tcd *tcd = orders->tcd;
+    const struct registry *registry = tcd_registry(tcd);
+    uint64_t lease_ms = (uint64_t)registry_perimeter(registry)->lease_s * 1000;
+
+    return registry_node(registry, vm->owner.node)->standing == NODE_QUARANTINED &&
+           leases_left_ms(tcd->leases, vm->owner.registration, lease_ms, orders->now_ms) <
+               lease_ms / RESERVE_OF_LEASE;
+}
+
+void vm_migrations_evacuate(struct vm_orders *orders, struct order_state *state,
+                            const struct vm *vm, const struct node *destination)
+{
+    const struct registry *registry = tcd_registry(orders->tcd);
+    const struct node *owner = registry_node(registry, vm->owner.node);
+    struct command command = {.kind = COMMAND_MIGRATION_AUTHORIZED};
+
+    if (!vm_orders_is_due(orders, &state->proposed_ms, DECIDE_AGAIN_MS)) {
+        return;
+    }
+    if (!node_server_reaches(orders->tcd->node_server, destination->registration.id) ||
+        lease_runs_out(orders, vm)) {
+        vm_orders_propose(orders, vm, owner, &(struct command){.kind = COMMAND_GRANT_WITHDRAWN});
+        return;
+    }
+    registry_rest_on_peer(destination, &command.rests);
+    command.vm.lifetime_ms = (uint64_t)registry_perimeter(registry)->lease_s * 1000;
+    entropy_fill(command.vm.pseudonym, sizeof command.vm.pseudonym);
+    entropy_fill(command.vm.source_nonce.bytes, sizeof command.vm.source_nonce.bytes);
+    entropy_fill(command.vm.destination_nonce.bytes, sizeof command.vm.destination_nonce.bytes);
+    (void)snprintf(command.vm.detail, sizeof command.vm.detail, "%s",
+                   registry_response_cause(vm, owner).text);
+    vm_orders_propose(orders, vm, owner, &command);
+}
+
 void vm_migrations_carry_out(struct vm_orders *orders, struct order_state *state,
                              const struct pending *pending)
 {
@@ -135,7 +177,12 @@ void vm_migrations_carry_out(struct vm_orders *orders, struct order_state *state
 
     switch (pending->kind) {
     case PENDING_TICKET_SOURCE:
-        if (takes_too_long(orders, state, vm)) {
+        if (lease_runs_out(orders, vm)) {
+            if (vm_orders_is_due(orders, &state->proposed_ms, DECIDE_AGAIN_MS)) {
+                propose_end(orders, vm, COMMAND_MIGRATION_ABORTED,
+                            "the source is quarantined, and its lease nearly over");
+            }
+        } else if (takes_too_long(orders, state, vm)) {
             if (vm_orders_is_due(orders, &state->proposed_ms, DECIDE_AGAIN_MS)) {
                 propose_end(orders, vm, COMMAND_MIGRATION_ABORTED, "it takes too long");
             }
@@ -178,6 +225,8 @@ void vm_migrations_carry_out(struct vm_orders *orders, struct order_state *state
     case PENDING_REVERT:
     case PENDING_DESTROY:
     case PENDING_EVACUATE:
+    case PENDING_WITHDRAW:
+    case PENDING_PAUSE:
     case PENDING_KIND_COUNT:
         ASSERT(!"a step of a migration");
     }

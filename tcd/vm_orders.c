@@ -31,6 +31,7 @@ enum status vm_orders_new(struct tcd *tcd, struct vm_orders **ret_orders)
     }
     orders->tcd = tcd;
     TABLE_INIT(&orders->table, struct order_state, vm);
+    TABLE_INIT(&orders->obligations, struct obligation, registration);
     *ret_orders = orders;
     return STATUS_OK;
 }
@@ -52,11 +53,22 @@ static void clear(struct vm_orders *orders)
     }
 }
 
+static void obligations_clear(struct vm_orders *orders)
+{
+    struct obligation *obligation;
+
+    while ((obligation = table_first(&orders->obligations))) {
+        free(table_remove(&orders->obligations, &obligation->registration));
+    }
+}
+
 void vm_orders_free(struct vm_orders *orders)
 {
     if (orders) {
         clear(orders);
+        obligations_clear(orders);
         table_free(&orders->table);
+        table_free(&orders->obligations);
         free(orders);
     }
 }
@@ -141,6 +153,8 @@ static void proposal_applied(void *argument, enum status status, const struct ou
     }
     if (proposal.kind == COMMAND_KEY_REISSUED) {
         vm_orders_release(proposal.orders, &proposal.vm, reissue_purpose(vm));
+    } else if (proposal.kind == COMMAND_MIGRATION_AUTHORIZED) {
+        vm_orders_release(proposal.orders, &proposal.vm, ORDER_MIGRATE);
     } else if (proposal.kind == COMMAND_VM_READOPTED ||
                proposal.kind == COMMAND_OWNERSHIP_REVERTED) {
         vm_orders_release(proposal.orders, &proposal.vm, ORDER_READOPT);
@@ -359,8 +373,22 @@ static void carry_out(struct vm_orders *orders, const struct pending *pending)
                               TCCP__VM_ACTION__VM_ACTION_DESTROY);
         }
         break;
-    case PENDING_READOPT:  /* by the node's inventory */
-    case PENDING_EVACUATE: /* by an operator, until there are responses */
+    case PENDING_WITHDRAW:
+        if (vm_orders_is_due(orders, &state->proposed_ms, PROPOSE_AGAIN_MS)) {
+            vm_orders_propose(orders, vm, node, &(struct command){.kind = COMMAND_GRANT_WITHDRAWN});
+        }
+        break;
+    case PENDING_PAUSE:
+        if (state->paused_generation != vm->generation &&
+            vm_orders_is_due(orders, &state->told_ms, REPEAT_MS)) {
+            vm_orders_command(orders, &vm->id, vm->generation, node,
+                              TCCP__VM_ACTION__VM_ACTION_PAUSE);
+        }
+        break;
+    case PENDING_EVACUATE:
+        vm_migrations_evacuate(orders, state, vm, node);
+        break;
+    case PENDING_READOPT: /* by the node's inventory */
     case PENDING_KIND_COUNT:
         break;
     case PENDING_TICKET_SOURCE:
@@ -389,11 +417,52 @@ static void forget_deleted(struct vm_orders *orders)
     }
 }
 
+/* Is there anything about this VM that the node at this place has yet to hear, or to be heard of?
+ */
+static bool is_unfinished(const struct vm_orders *orders, const struct vm *vm,
+                          const struct pending *pending, size_t count)
+{
+    const struct order_state *state = table_find(&orders->table, &vm->id);
+
+    if (vm->state == VM_MIGRATING || (vm->state == VM_RESUMING && vm->last_migration != 0)) {
+        return true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (pending[i].kind == PENDING_STOP || pending[i].kind == PENDING_WITHDRAW ||
+            pending[i].kind == PENDING_EVACUATE || pending[i].kind == PENDING_DESTROY ||
+            (pending[i].kind == PENDING_PAUSE &&
+             (!state || state->paused_generation != vm->generation))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_obligation(struct vm_orders *orders, const struct vm_place *place)
+{
+    const struct node *node = registry_node(tcd_registry(orders->tcd), place->node);
+    struct obligation *obligation;
+
+    if (!node || node->standing == NODE_GOOD || !node->registration.live ||
+        node->registration.id != place->registration ||
+        table_find(&orders->obligations, &node->registration.id)) {
+        return;
+    }
+    obligation = calloc(1, sizeof *obligation);
+    ASSERT(obligation);
+    obligation->registration = node->registration.id;
+    table_insert(&orders->obligations, obligation);
+}
+
 static void look_at(struct vm_orders *orders, const struct vm *vm)
 {
     struct pending pending[PENDING_COUNT_MAX];
     size_t count = pending_of_vm(tcd_registry(orders->tcd), vm, pending);
 
+    if (is_unfinished(orders, vm, pending, count)) {
+        note_obligation(orders, &vm->owner);
+        note_obligation(orders, &vm->peer);
+    }
     for (size_t i = 0; i < count; i++) {
         carry_out(orders, &pending[i]);
     }
@@ -416,10 +485,16 @@ void vm_orders_tick(struct vm_orders *orders, uint64_t now_ms)
     size_t cursor = 0;
 
     orders->now_ms = now_ms;
+    obligations_clear(orders);
     while ((vm = registry_vm_next(registry, &cursor))) {
         look_at(orders, vm);
     }
     forget_deleted(orders);
+}
+
+bool vm_orders_obliges(const struct vm_orders *orders, uint64_t registration)
+{
+    return table_find(&orders->obligations, &registration) != NULL;
 }
 
 void vm_orders_prove(struct vm_orders *orders, const struct vm *vm)

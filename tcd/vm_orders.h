@@ -36,6 +36,10 @@ void vm_orders_release(struct vm_orders *orders, const struct digest *vm,
  * often it comes. */
 void vm_orders_resumed(struct vm_orders *orders, const struct node *node);
 
+/* Is a node that is quarantined or revoked still to be told something about its VMs, by their
+ * policies? Its connection is kept so long. As of the last tick. */
+bool vm_orders_obliges(const struct vm_orders *orders, uint64_t registration);
+
 /* From a node, over the connection of this live registration. */
 void vm_orders_launched(struct vm_orders *orders, const struct node *node, struct view message);
 void vm_orders_report(struct vm_orders *orders, const struct node *node, struct view message);

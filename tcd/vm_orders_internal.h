@@ -22,8 +22,9 @@ struct order_state {
     uint64_t generation, generation_since_ms; /* when this leader saw the VM at it first */
     uint64_t migration;                       /* the open one that the rest of this line is about */
     uint64_t migration_since_ms, ready_since_ms, failed_ms, reported_ms[SIDE_COUNT];
-    bool is_ready;           /* its destination waits for the source */
-    uint64_t fence_since_ms; /* when this leader first saw that its owner has no lease */
+    bool is_ready;              /* its destination waits for the source */
+    uint64_t paused_generation; /* at which its node said that it is frozen */
+    uint64_t fence_since_ms;    /* when this leader first saw that its owner has no lease */
     uint64_t fence_registration;
     /* The last launch, for the proof. */
     struct launched launched;
@@ -33,10 +34,16 @@ struct order_state {
     bool has_proof;
 };
 
+/* A registration of a bad node that is still to hear of its VMs. */
+struct obligation {
+    uint64_t registration; /* key */
+};
+
 struct vm_orders {
     struct tcd *tcd;
     struct table table;
-    uint64_t now_ms; /* of the last tick */
+    struct table obligations; /* as of the last tick */
+    uint64_t now_ms;          /* of the last tick */
 };
 
 /* What is known of this VM; made where there was nothing. */
@@ -64,6 +71,9 @@ void vm_orders_propose(struct vm_orders *orders, const struct vm *vm, const stru
 /* A pending step of an open migration. */
 void vm_migrations_carry_out(struct vm_orders *orders, struct order_state *state,
                              const struct pending *pending);
+/* The owner's node is quarantined, and the VM is to be brought to this one. */
+void vm_migrations_evacuate(struct vm_orders *orders, struct order_state *state,
+                            const struct vm *vm, const struct node *destination);
 /* Both nodes hear how the last migration was decided, as long as the owner has not resumed. */
 void vm_migrations_tell(const struct vm_orders *orders, const struct vm *vm);
 /* A side says that nothing comes of it. */

@@ -170,6 +170,7 @@ static bool command_of_event(Tccp__VmEvent event, struct command *command)
     case TCCP__VM_EVENT__VM_EVENT_DESTROYED:
         command->kind = COMMAND_COPY_DESTROYED;
         return true;
+    case TCCP__VM_EVENT__VM_EVENT_PAUSED:           /* was decided before */
     case TCCP__VM_EVENT__VM_EVENT_MIGRATION_FAILED: /* no command about the copy */
     case TCCP__VM_EVENT__VM_EVENT_UNSPECIFIED:
     case _TCCP__VM_EVENT_IS_INT_SIZE:
@@ -205,6 +206,13 @@ void vm_orders_report(struct vm_orders *orders, const struct node *node, struct 
         report->event == TCCP__VM_EVENT__VM_EVENT_MIGRATION_FAILED) {
         take_detail(report->detail, command.vm.detail, sizeof command.vm.detail);
         vm_migrations_failed(orders, node, vm, command.vm.detail);
+    } else if (vm && report->generation == vm->generation &&
+               report->event == TCCP__VM_EVENT__VM_EVENT_PAUSED) {
+        if (vm->owner.registration == node->registration.id && vm->state == VM_PAUSED) {
+            vm_orders_state(orders, &id)->paused_generation = vm->generation;
+            log_event(LOG_NOTICE, "vm-paused", "vm=%s node=%s", hex_short(digest_view(&id)).text,
+                      node->name.text);
+        }
     } else if (vm && report->generation == vm->generation &&
                command_of_event(report->event, &command)) {
         take_detail(report->detail, command.vm.detail, sizeof command.vm.detail);
@@ -274,7 +282,8 @@ void vm_orders_inventory(struct vm_orders *orders, const struct node *node, stru
         struct command command = {.kind = COMMAND_VM_STOPPED, .vm = {.cause = STOP_LOST}};
 
         if (vm->owner.node == node->id && vm->owner.registration != node->registration.id &&
-            (vm->state == VM_LAUNCHING || vm->state == VM_RUNNING || vm->state == VM_RESUMING) &&
+            (vm->state == VM_LAUNCHING || vm->state == VM_RUNNING || vm->state == VM_PAUSED ||
+             vm->state == VM_RESUMING) &&
             !inventory_has(inventory, &vm->id)) {
             vm_orders_propose(orders, vm, node, &command);
         }

@@ -24,6 +24,24 @@ bool protocol_text_good(const char *text, size_t length_max)
     return true;
 }
 
+static const Tccp__OnQuarantine quarantine_wire[] = {
+    [ON_QUARANTINE_FENCE] = TCCP__ON_QUARANTINE__ON_QUARANTINE_UNSPECIFIED,
+    [ON_QUARANTINE_PAUSE] = TCCP__ON_QUARANTINE__ON_QUARANTINE_PAUSE,
+    [ON_QUARANTINE_STOP] = TCCP__ON_QUARANTINE__ON_QUARANTINE_STOP,
+    [ON_QUARANTINE_MIGRATE] = TCCP__ON_QUARANTINE__ON_QUARANTINE_MIGRATE,
+};
+
+static bool read_quarantine(Tccp__OnQuarantine message, enum on_quarantine *ret_response)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(quarantine_wire); i++) {
+        if (quarantine_wire[i] == message) {
+            *ret_response = (enum on_quarantine)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 enum status launch_policy_build(const struct launch_policy *policy, struct bytes *ret_bytes)
 {
     Tccp__LaunchPolicy message = TCCP__LAUNCH_POLICY__INIT;
@@ -57,6 +75,7 @@ enum status launch_policy_build(const struct launch_policy *policy, struct bytes
     message.on_lost_lease = policy->on_lost_lease == ON_LOST_LEASE_STOP
                                 ? TCCP__ON_LOST_LEASE__ON_LOST_LEASE_STOP
                                 : TCCP__ON_LOST_LEASE__ON_LOST_LEASE_PAUSE;
+    message.on_quarantine = quarantine_wire[policy->on_quarantine];
     message.after_ms = policy->after_ms;
     message.may_migrate = policy->may_migrate;
     message.may_revert = policy->may_revert;
@@ -126,6 +145,13 @@ enum status launch_policy_parse(struct view bytes, struct launch_policy *ret_pol
     policy.may_revert = message->may_revert;
     policy.may_restart = message->may_restart;
     policy.needs_host_profile = message->needs_host_profile;
+    if (!read_quarantine(message->on_quarantine, &policy.on_quarantine)) {
+        return refuse(refusal, REFUSAL_MALFORMED, "policy: on_quarantine");
+    }
+    if (policy.on_quarantine == ON_QUARANTINE_MIGRATE && !policy.may_migrate) {
+        return refuse(refusal, REFUSAL_MALFORMED,
+                      "policy: on_quarantine migrate needs may_migrate");
+    }
     *ret_policy = policy;
     return STATUS_OK;
 }

@@ -24,11 +24,20 @@ struct policy_rule {
 
 enum on_lost_lease { ON_LOST_LEASE_PAUSE, ON_LOST_LEASE_STOP };
 
+/* When the VM's node is quarantined or revoked. */
+enum on_quarantine {
+    ON_QUARANTINE_FENCE, /* nothing before lease and D are over: on_lost_lease */
+    ON_QUARANTINE_PAUSE, /* at once, until the node is good again */
+    ON_QUARANTINE_STOP,
+    ON_QUARANTINE_MIGRATE, /* to another node that the policy allows; else as pause */
+};
+
 struct launch_policy {
     unsigned rule_count; /* a node satisfies all of them */
     struct policy_rule rules[POLICY_RULE_COUNT_MAX];
     enum on_lost_lease on_lost_lease;
-    uint64_t after_ms; /* D */
+    uint64_t after_ms;                /* D */
+    enum on_quarantine on_quarantine; /* ON_QUARANTINE_MIGRATE only with may_migrate */
     bool may_migrate, may_revert, may_restart, needs_host_profile;
 };
 

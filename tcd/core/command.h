@@ -46,6 +46,7 @@
     X(VM_DELETED, "vm-deleted", RESTS_GENERATION, BY_USER)                                         \
     X(VM_READOPTED, "vm-readopted", RESTS_RELEASE | RESTS_GENERATION, 0)                           \
     X(GRANT_ISSUED, "grant-issued", RESTS_REGISTRATION | RESTS_RENEWAL | RESTS_GENERATION, 0)      \
+    X(GRANT_WITHDRAWN, "grant-withdrawn", RESTS_REGISTRATION | RESTS_GENERATION, 0)                \
     X(COPY_DESTROYED, "copy-destroyed", RESTS_REGISTRATION | RESTS_GENERATION, 0)                  \
     X(TOMBSTONES_PURGED, "tombstones-purged", 0, 0)                                                \
     X(MIGRATION_AUTHORIZED, "migration-authorized",                                                \
@@ -147,12 +148,21 @@ struct attribute_rule {
 
 enum lost_lease_action { LOST_LEASE_PAUSE, LOST_LEASE_STOP };
 
+/* When its node is quarantined or revoked; see responses.h. */
+enum quarantine_response {
+    QUARANTINE_FENCE, /* nothing before its fence: on_lost_lease */
+    QUARANTINE_PAUSE,
+    QUARANTINE_STOP,
+    QUARANTINE_MIGRATE,
+};
+
 /* What the coordinator has to know of the policy inside a VM's ticket. */
 struct vm_policy {
     unsigned rule_count; /* a node satisfies all of them */
     struct attribute_rule rules[CORE_RULE_COUNT_MAX];
     enum lost_lease_action on_lost_lease;
-    uint64_t after_ms; /* D */
+    uint64_t after_ms;                      /* D */
+    enum quarantine_response on_quarantine; /* QUARANTINE_MIGRATE only with may_migrate */
     bool may_migrate;
     bool may_revert;
     bool may_restart;

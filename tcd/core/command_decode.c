@@ -233,6 +233,7 @@ static enum status decode_vm_kind(const Tccp__Log__Command *message, struct comm
         DECODE_VM(VM_FENCED, VM_FENCED, vm_fenced)
         DECODE_VM(VM_DELETED, VM_DELETED, vm_deleted)
         DECODE_VM(GRANT_ISSUED, GRANT_ISSUED, grant_issued)
+        DECODE_VM(GRANT_WITHDRAWN, GRANT_WITHDRAWN, grant_withdrawn)
         DECODE_VM(COPY_DESTROYED, COPY_DESTROYED, copy_destroyed)
         DECODE_VM(RESUMED, RESUMED, resumed)
     case TCCP__LOG__COMMAND__KIND_LAUNCH_AUTHORIZED:

@@ -47,6 +47,7 @@ struct encoding {
         Tccp__Log__VmDeleted vm_deleted;
         Tccp__Log__VmReadopted vm_readopted;
         Tccp__Log__GrantIssued grant_issued;
+        Tccp__Log__GrantWithdrawn grant_withdrawn;
         Tccp__Log__CopyDestroyed copy_destroyed;
         Tccp__Log__TombstonesPurged tombstones_purged;
         Tccp__Log__MigrationAuthorized migration_authorized;
@@ -355,6 +356,7 @@ static enum status encode_kind(const struct command *command, struct encoding *e
         ENCODE_VM(VM_FENCED, vm_fenced)
         ENCODE_VM(VM_DELETED, vm_deleted)
         ENCODE_VM(GRANT_ISSUED, grant_issued)
+        ENCODE_VM(GRANT_WITHDRAWN, grant_withdrawn)
         ENCODE_VM(COPY_DESTROYED, copy_destroyed)
         ENCODE_VM(RESUMED, resumed)
     case COMMAND_TOMBSTONES_PURGED:

@@ -131,6 +131,28 @@ static bool field_rule(const Tccp__Log__AttributeRule *source, struct attribute_
     return true;
 }
 
+static bool field_quarantine(Tccp__Log__QuarantineResponse source,
+                             enum quarantine_response *ret_response)
+{
+    switch (source) {
+    case TCCP__LOG__QUARANTINE_RESPONSE__QUARANTINE_RESPONSE_UNSPECIFIED:
+        *ret_response = QUARANTINE_FENCE;
+        return true;
+    case TCCP__LOG__QUARANTINE_RESPONSE__QUARANTINE_RESPONSE_PAUSE:
+        *ret_response = QUARANTINE_PAUSE;
+        return true;
+    case TCCP__LOG__QUARANTINE_RESPONSE__QUARANTINE_RESPONSE_STOP:
+        *ret_response = QUARANTINE_STOP;
+        return true;
+    case TCCP__LOG__QUARANTINE_RESPONSE__QUARANTINE_RESPONSE_MIGRATE:
+        *ret_response = QUARANTINE_MIGRATE;
+        return true;
+    case _TCCP__LOG__QUARANTINE_RESPONSE_IS_INT_SIZE:
+        break;
+    }
+    return false;
+}
+
 bool field_policy(const Tccp__Log__VmPolicy *source, struct vm_policy *ret_policy)
 {
     if (!source || source->n_attributes > CORE_RULE_COUNT_MAX || source->after_ms > AFTER_MS_MAX) {
@@ -148,6 +170,10 @@ bool field_policy(const Tccp__Log__VmPolicy *source, struct vm_policy *ret_polic
         if (!field_rule(source->attributes[i], &ret_policy->rules[i])) {
             return false;
         }
+    }
+    if (!field_quarantine(source->on_quarantine, &ret_policy->on_quarantine) ||
+        (ret_policy->on_quarantine == QUARANTINE_MIGRATE && !ret_policy->may_migrate)) {
+        return false;
     }
     switch (source->on_lost_lease) {
     case TCCP__LOG__LOST_LEASE_ACTION__LOST_LEASE_PAUSE:
@@ -245,6 +271,13 @@ Tccp__Log__UserRole role_to_wire(enum user_role role)
 
 void policy_to_message(const struct vm_policy *policy, struct policy_message *ret_message)
 {
+    static const Tccp__Log__QuarantineResponse quarantine[] = {
+        [QUARANTINE_FENCE] = TCCP__LOG__QUARANTINE_RESPONSE__QUARANTINE_RESPONSE_UNSPECIFIED,
+        [QUARANTINE_PAUSE] = TCCP__LOG__QUARANTINE_RESPONSE__QUARANTINE_RESPONSE_PAUSE,
+        [QUARANTINE_STOP] = TCCP__LOG__QUARANTINE_RESPONSE__QUARANTINE_RESPONSE_STOP,
+        [QUARANTINE_MIGRATE] = TCCP__LOG__QUARANTINE_RESPONSE__QUARANTINE_RESPONSE_MIGRATE,
+    };
+
     tccp__log__vm_policy__init(&ret_message->message);
     ret_message->message.n_attributes = policy->rule_count;
     ret_message->message.attributes = ret_message->rule_pointers;
@@ -264,6 +297,7 @@ void policy_to_message(const struct vm_policy *policy, struct policy_message *re
     ret_message->message.on_lost_lease = policy->on_lost_lease == LOST_LEASE_STOP
                                              ? TCCP__LOG__LOST_LEASE_ACTION__LOST_LEASE_STOP
                                              : TCCP__LOG__LOST_LEASE_ACTION__LOST_LEASE_PAUSE;
+    ret_message->message.on_quarantine = quarantine[policy->on_quarantine];
     ret_message->message.after_ms = policy->after_ms;
     ret_message->message.may_migrate = policy->may_migrate;
     ret_message->message.may_revert = policy->may_revert;

@@ -21,6 +21,7 @@ tcd_core_libcore_a_SOURCES = \
 	%D%/records_restore.c \
 	%D%/references.c %D%/references.h \
 	%D%/registry.c %D%/registry.h \
+	%D%/responses.c %D%/responses.h \
 	%D%/rests.c %D%/rests.h \
 	%D%/sessions.c %D%/sessions.h \
 	%D%/snapshot.c %D%/snapshot.h \

@@ -3,6 +3,7 @@
 #include "tcd/core/audit.h"
 #include "tcd/core/digest.h"
 #include "tcd/core/nodes.h"
+#include "tcd/core/responses.h"
 #include "tcd/core/vms.h"
 
 #include <string.h>
@@ -20,13 +21,13 @@ static enum refusal_code check_source(struct registry *registry, const struct vm
                                       const struct command *command)
 {
     const struct node *source = node_find_registration(registry, command->rests.registration);
+    enum refusal_code verdict = response_may_leave(vm, source);
 
     if (vm->owner.registration != command->rests.registration) {
         return state_refuse(registry, REFUSAL_REGISTRATION, "the VM's owner is another");
     }
-    /* From a quarantined node it may still be saved, from a revoked one never. */
-    if (source->standing == NODE_REVOKED) {
-        return state_refuse(registry, REFUSAL_NODE_REVOKED, "node %s", source->name.text);
+    if (verdict != REFUSAL_NONE) {
+        return state_refuse(registry, verdict, "node %s", source->name.text);
     }
     if (!source->registration.live) {
         return state_refuse(registry, REFUSAL_NO_LEASE, "node %s", source->name.text);
@@ -92,7 +93,9 @@ enum refusal_code migration_authorize(struct registry *registry, const struct co
     vm->source_nonce = command->vm.source_nonce;
     vm->destination_nonce = command->vm.destination_nonce;
     vm->lifetime_ms = command->vm.lifetime_ms;
-    state_text(vm->detail, sizeof vm->detail, "");
+    /* Why it moves where nobody asked for it, for as long as nothing else is to be said of it. */
+    state_text(vm->detail, sizeof vm->detail,
+               digest_is_zero(&command->actor) ? command->vm.detail : "");
     /* The destination gets the key: this is a release, whatever comes of the migration. */
     vm->release_count++;
     registry->made_id = vm->migration;
@@ -141,13 +144,14 @@ enum refusal_code migration_report(struct registry *registry, const struct comma
     return REFUSAL_NONE;
 }
 
-/* Rule (f), and that no VM moves away from a node after it was revoked. */
+/* Rule (f), and that no VM moves away from a node that it may not leave any more. */
 static enum refusal_code check_finish(struct registry *registry, const struct vm *vm,
                                       const struct command *command)
 {
     const struct node *destination =
         node_find_registration(registry, command->rests.peer_registration);
     const struct node *source = node_find(registry, vm->owner.node);
+    enum refusal_code verdict = response_may_leave(vm, source);
 
     if (vm->peer.registration != command->rests.peer_registration) {
         return state_refuse(registry, REFUSAL_REGISTRATION, "the destination is another");
@@ -155,8 +159,8 @@ static enum refusal_code check_finish(struct registry *registry, const struct vm
     if (!vm->reported[MIGRATION_SOURCE] || !vm->reported[MIGRATION_DESTINATION]) {
         return state_refuse(registry, REFUSAL_WRONG_STATE, "not both sides have reported");
     }
-    if (source->standing == NODE_REVOKED) {
-        return state_refuse(registry, REFUSAL_NODE_REVOKED, "node %s", source->name.text);
+    if (verdict != REFUSAL_NONE) {
+        return state_refuse(registry, verdict, "node %s", source->name.text);
     }
     return vm_check_release(registry, destination, &vm->policy, false);
 }

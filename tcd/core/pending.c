@@ -1,6 +1,7 @@
 #include "tcd/core/pending.h"
 
 #include "tcd/core/placement.h"
+#include "tcd/core/responses.h"
 
 const char *pending_kind_name(enum pending_kind kind)
 {
@@ -18,6 +19,8 @@ const char *pending_kind_name(enum pending_kind kind)
         [PENDING_REVERT] = "revert",
         [PENDING_DESTROY] = "destroy",
         [PENDING_EVACUATE] = "evacuate",
+        [PENDING_WITHDRAW] = "withdraw",
+        [PENDING_PAUSE] = "pause",
     };
 
     ASSERT(kind < PENDING_KIND_COUNT);
@@ -52,7 +55,8 @@ static bool holds(const struct node *node, const struct vm_place *place)
 static bool is_open(const struct registry *registry, const struct vm *vm, const struct node *owner,
                     const struct node *peer)
 {
-    return holds(owner, &vm->owner) && holds(peer, &vm->peer) && owner->standing != NODE_REVOKED &&
+    return holds(owner, &vm->owner) && holds(peer, &vm->peer) &&
+           response_may_leave(vm, owner) == REFUSAL_NONE &&
            registry_node_admits(registry, peer) != REFUSAL_MANIFEST_EXPIRED &&
            peer->standing == NODE_GOOD && peer->in_manifest &&
            placement_allows(peer, &vm->policy) == REFUSAL_NONE;
@@ -74,9 +78,29 @@ static void of_migration(const struct registry *registry, const struct node *own
     }
 }
 
-static void of_owner(const struct node *owner, struct list *list)
+static void of_response(enum response response, const struct node *owner,
+                        const struct node *destination, struct list *list)
+{
+    switch (response) {
+    case RESPONSE_STOP:
+        add(list, PENDING_STOP, owner);
+        break;
+    case RESPONSE_MIGRATE:
+        add(list, PENDING_EVACUATE, destination);
+        break;
+    case RESPONSE_PAUSE:
+        add(list, list->vm->state == VM_PAUSED ? PENDING_PAUSE : PENDING_WITHDRAW, owner);
+        break;
+    case RESPONSE_NONE:
+        break;
+    }
+}
+
+static void of_owner(const struct registry *registry, const struct node *owner, struct list *list)
 {
     const struct vm *vm = list->vm;
+    const struct node *destination;
+    enum response response;
 
     if (!owner->registration.live) {
         add(list, PENDING_FENCE, owner);
@@ -91,7 +115,12 @@ static void of_owner(const struct node *owner, struct list *list)
         return;
     }
     if (owner->standing != NODE_GOOD) {
-        add(list, PENDING_EVACUATE, owner);
+        response = response_of(registry, vm, owner, &destination);
+        of_response(response, owner, destination, list);
+        return;
+    }
+    /* One that was withdrawn waits for a new registration, whatever else has changed. */
+    if (vm->state == VM_PAUSED) {
         return;
     }
     if (vm->granted_generation != vm->generation) {
@@ -128,8 +157,9 @@ size_t pending_of_vm(const struct registry *registry, const struct vm *vm,
     switch (vm->state) {
     case VM_LAUNCHING:
     case VM_RUNNING:
+    case VM_PAUSED:
     case VM_RESUMING:
-        of_owner(owner, &list);
+        of_owner(registry, owner, &list);
         break;
     case VM_MIGRATING:
         of_migration(registry, owner, &list);

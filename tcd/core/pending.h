@@ -24,7 +24,9 @@ enum pending_kind {
     PENDING_REVERT,   /* the owner's copy is lost, `node` has another that may run: propose
                          OWNERSHIP_REVERTED */
     PENDING_DESTROY,  /* have `node` destroy its copy, then COPY_DESTROYED */
-    PENDING_EVACUATE, /* `node` is quarantined or revoked: what the VM's policy says */
+    PENDING_EVACUATE, /* its owner is quarantined: propose MIGRATION_AUTHORIZED to `node` */
+    PENDING_WITHDRAW, /* `node` is quarantined or revoked: propose GRANT_WITHDRAWN */
+    PENDING_PAUSE,    /* have `node` freeze it: its grant was withdrawn */
     PENDING_KIND_COUNT
 };
 const char *pending_kind_name(enum pending_kind kind);

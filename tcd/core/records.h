@@ -132,6 +132,8 @@ enum vm_state {
     VM_LAUNCHING, /* its key was released, the node has not reported yet */
     VM_RUNNING,
     VM_MIGRATING,
+    VM_PAUSED,   /* its grant was withdrawn, its node being quarantined or revoked: until that node
+                    registers anew */
     VM_RESUMING, /* a decision on its migration was made, the owner has not reported yet */
     VM_STOPPED,
     VM_LOST,    /* the owner's copy is no more, or fenced for so long that it cannot run */

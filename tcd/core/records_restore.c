@@ -373,6 +373,9 @@ static bool field_vm_state(Tccp__Log__VmState source, enum vm_state *ret_state)
     case TCCP__LOG__VM_STATE__VM_STATE_RESUMING:
         *ret_state = VM_RESUMING;
         return true;
+    case TCCP__LOG__VM_STATE__VM_STATE_PAUSED:
+        *ret_state = VM_PAUSED;
+        return true;
     case TCCP__LOG__VM_STATE__VM_STATE_STOPPED:
         *ret_state = VM_STOPPED;
         return true;

@@ -7,6 +7,7 @@
 #include "tcd/core/nodes.h"
 #include "tcd/core/operations.h"
 #include "tcd/core/references.h"
+#include "tcd/core/responses.h"
 #include "tcd/core/rests.h"
 #include "tcd/core/sessions.h"
 #include "tcd/core/users.h"
@@ -191,6 +192,7 @@ static enum refusal_code (*const appliers[COMMAND_KIND_COUNT])(struct registry *
     [COMMAND_VM_DELETED] = vm_delete,
     [COMMAND_VM_READOPTED] = vm_readopt,
     [COMMAND_GRANT_ISSUED] = vm_grant,
+    [COMMAND_GRANT_WITHDRAWN] = vm_withdraw,
     [COMMAND_COPY_DESTROYED] = vm_copy_destroyed,
     [COMMAND_TOMBSTONES_PURGED] = tombstones_purge,
     [COMMAND_MIGRATION_AUTHORIZED] = migration_authorize,

@@ -135,6 +135,16 @@ const struct reference_blob *registry_reference_next(const struct registry *regi
 /* SHA-256 of the bytes received. */
 struct digest reference_prefix(const struct reference_blob *reference);
 
+/*
+ * Why a VM is paused, stopped or moved whose node is quarantined or revoked, for its record and the
+ * audit log: "quarantine of node PSEUDONYM: reason". Customers read it: it names the node as they
+ * know it. "" where the node is good.
+ */
+struct response_cause {
+    char text[CORE_DETAIL_LENGTH_MAX + 1];
+};
+struct response_cause registry_response_cause(const struct vm *vm, const struct node *owner);
+
 /* The stored result of a request; false: unknown session, or not executed, or evicted. Does not
  * count as use of the session. */
 bool registry_result(const struct registry *registry, uint64_t session, uint64_t number,

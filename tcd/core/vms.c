@@ -4,6 +4,7 @@
 #include "tcd/core/digest.h"
 #include "tcd/core/nodes.h"
 #include "tcd/core/placement.h"
+#include "tcd/core/responses.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +18,16 @@ static const unsigned vm_moves[COMMAND_KIND_COUNT] = {
     /* Of one that runs: its proof is made again, for its present generation. */
     [COMMAND_LAUNCHED] = IN(VM_LAUNCHING) | IN(VM_RUNNING),
     [COMMAND_VM_STOP_REQUESTED] =
-        IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_MIGRATING) | IN(VM_RESUMING),
-    [COMMAND_VM_STOPPED] = IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_RESUMING),
-    [COMMAND_VM_FENCED] = IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_RESUMING),
+        IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_MIGRATING) | IN(VM_PAUSED) | IN(VM_RESUMING),
+    [COMMAND_VM_STOPPED] = IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_PAUSED) | IN(VM_RESUMING),
+    [COMMAND_VM_FENCED] = IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_PAUSED) | IN(VM_RESUMING),
     [COMMAND_VM_DELETED] = IN(VM_STOPPED) | IN(VM_LOST),
-    [COMMAND_VM_READOPTED] = IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_RESUMING) | IN(VM_LOST),
+    [COMMAND_VM_READOPTED] =
+        IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_PAUSED) | IN(VM_RESUMING) | IN(VM_LOST),
     [COMMAND_GRANT_ISSUED] = IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_RESUMING),
-    [COMMAND_COPY_DESTROYED] = IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_STOPPED) | IN(VM_LOST),
+    [COMMAND_GRANT_WITHDRAWN] = IN(VM_RUNNING) | IN(VM_RESUMING),
+    [COMMAND_COPY_DESTROYED] =
+        IN(VM_LAUNCHING) | IN(VM_RUNNING) | IN(VM_PAUSED) | IN(VM_STOPPED) | IN(VM_LOST),
     [COMMAND_MIGRATION_AUTHORIZED] = IN(VM_RUNNING),
     [COMMAND_MIGRATION_REPORTED] = IN(VM_MIGRATING),
     [COMMAND_MIGRATION_DONE] = IN(VM_MIGRATING),
@@ -35,9 +39,9 @@ static const unsigned vm_moves[COMMAND_KIND_COUNT] = {
 const char *vm_state_name(enum vm_state state)
 {
     static const char *const names[VM_STATE_COUNT] = {
-        [VM_LAUNCHING] = "launching", [VM_RUNNING] = "running", [VM_MIGRATING] = "migrating",
-        [VM_RESUMING] = "resuming",   [VM_STOPPED] = "stopped", [VM_LOST] = "lost",
-        [VM_DELETED] = "deleted",
+        [VM_LAUNCHING] = "launching", [VM_RUNNING] = "running",   [VM_MIGRATING] = "migrating",
+        [VM_PAUSED] = "paused",       [VM_RESUMING] = "resuming", [VM_STOPPED] = "stopped",
+        [VM_LOST] = "lost",           [VM_DELETED] = "deleted",
     };
 
     ASSERT(state < VM_STATE_COUNT);
@@ -326,7 +330,7 @@ enum refusal_code vm_request_stop(struct registry *registry, const struct comman
 enum refusal_code vm_stopped(struct registry *registry, const struct command *command)
 {
     struct vm *vm = checked_vm(registry, command);
-    const struct node *node = resting_node(registry, command);
+    const struct node *node = resting_node(registry, command), *destination;
 
     /* A registration later than the VM's speaks for the node too: its inventory has no such VM. */
     if (node->id != vm->owner.node) {
@@ -336,6 +340,10 @@ enum refusal_code vm_stopped(struct registry *registry, const struct command *co
         return state_refuse(registry, REFUSAL_NO_LEASE, "node %s", node->name.text);
     }
     memcpy(vm->detail, command->vm.detail, sizeof vm->detail);
+    if (command->vm.cause == STOP_ENDED && !vm->stop_requested &&
+        response_of(registry, vm, node, &destination) == RESPONSE_STOP) {
+        state_text(vm->detail, sizeof vm->detail, registry_response_cause(vm, node).text);
+    }
     vm->stop_requested = false;
     if (command->vm.cause == STOP_ENDED) {
         vm->peer_complete = false;
@@ -395,7 +403,11 @@ enum refusal_code vm_readopt(struct registry *registry, const struct command *co
     vm->owner.registration = node->registration.id;
     memcpy(vm->pseudonym, command->vm.pseudonym, PSEUDONYM_SIZE);
     vm->release_count++;
-    vm_decide(registry, vm, vm->state == VM_LOST ? VM_RESUMING : vm->state);
+    if (vm->state == VM_PAUSED) {
+        state_text(vm->detail, sizeof vm->detail, "");
+    }
+    vm_decide(registry, vm,
+              vm->state == VM_LOST || vm->state == VM_PAUSED ? VM_RESUMING : vm->state);
     digest_touch_vm(registry, vm);
     return REFUSAL_NONE;
 }

@@ -52,7 +52,18 @@ static bool has_lease(const struct model *model, int node)
 
 static bool alive(const struct model_vm *vm)
 {
-    return vm->state == VM_LAUNCHING || vm->state == VM_RUNNING || vm->state == VM_RESUMING;
+    return vm->state == VM_LAUNCHING || vm->state == VM_RUNNING || vm->state == VM_PAUSED ||
+           vm->state == VM_RESUMING;
+}
+
+/* Nothing of a VM leaves a revoked node, nor a quarantined one where its customer said otherwise.
+ */
+static bool may_leave(const struct model *model, const struct model_vm *vm)
+{
+    const struct model_node *node = &model->nodes[vm->owner];
+
+    return !node->revoked && !(node->quarantined && (vm->on_quarantine == QUARANTINE_PAUSE ||
+                                                     vm->on_quarantine == QUARANTINE_STOP));
 }
 
 static void abort_migration(struct model_vm *vm)
@@ -212,8 +223,8 @@ static bool apply_authorize(struct model *model, const struct model_command *com
 
     if (vm->state != VM_RUNNING || !vm->may_migrate || vm->stop_requested ||
         vm->granted != vm->generation || vm->owner_registration != command->registration ||
-        !has_lease(model, vm->owner) || model->nodes[vm->owner].revoked ||
-        destination == vm->owner || !may_hold(model, vm, destination, true)) {
+        !has_lease(model, vm->owner) || !may_leave(model, vm) || destination == vm->owner ||
+        !may_hold(model, vm, destination, true)) {
         return false;
     }
     /* An older copy has to go first, unless its host is away. */
@@ -248,8 +259,7 @@ static bool apply_migration(struct model *model, const struct model_command *com
         return true;
     }
     if (vm->other_registration != command->peer_registration || !vm->reported[0] ||
-        !vm->reported[1] || model->nodes[vm->owner].revoked ||
-        !may_hold(model, vm, vm->other, false)) {
+        !vm->reported[1] || !may_leave(model, vm) || !may_hold(model, vm, vm->other, false)) {
         return false;
     }
     swap_places(vm);
@@ -289,11 +299,21 @@ static bool apply_report(struct model *model, const struct model_command *comman
         vm->other_complete = false;
         return true;
     case COMMAND_GRANT_ISSUED:
-        if (!alive(vm) || !from_owner(model, command, vm) || model->nodes[vm->owner].revoked ||
-            model->nodes[vm->owner].quarantined || vm->granted == vm->generation) {
+        if (!alive(vm) || vm->state == VM_PAUSED || !from_owner(model, command, vm) ||
+            model->nodes[vm->owner].revoked || model->nodes[vm->owner].quarantined ||
+            vm->granted == vm->generation) {
             return false;
         }
         vm->granted = vm->generation;
+        return true;
+    case COMMAND_GRANT_WITHDRAWN:
+        if ((vm->state != VM_RUNNING && vm->state != VM_RESUMING) ||
+            vm->owner_registration != command->registration ||
+            (!model->nodes[vm->owner].revoked && !model->nodes[vm->owner].quarantined) ||
+            (vm->on_quarantine != QUARANTINE_PAUSE && vm->on_quarantine != QUARANTINE_MIGRATE)) {
+            return false;
+        }
+        raise(vm, VM_PAUSED);
         return true;
     case COMMAND_VM_STOPPED:
         if (!alive(vm) || node != vm->owner || !has_lease(model, node)) {
@@ -337,7 +357,7 @@ static bool apply_decision(struct model *model, const struct model_command *comm
         raise(vm, VM_LAUNCHING);
         return true;
     case COMMAND_KEY_REISSUED:
-        return (alive(vm) || vm->state == VM_MIGRATING) &&
+        return vm->state != VM_PAUSED && (alive(vm) || vm->state == VM_MIGRATING) &&
                (vm->state == VM_MIGRATING) == command->flag &&
                (command->flag ? vm->other_registration : vm->owner_registration) ==
                    command->registration &&
@@ -369,7 +389,7 @@ static bool apply_decision(struct model *model, const struct model_command *comm
             return false;
         }
         vm->owner_registration = command->registration;
-        raise(vm, vm->state == VM_LOST ? VM_RESUMING : vm->state);
+        raise(vm, vm->state == VM_LOST || vm->state == VM_PAUSED ? VM_RESUMING : vm->state);
         return true;
     default: /* COMMAND_OWNERSHIP_REVERTED */
         if (vm->state != VM_LOST || !vm->other_complete || peer != vm->other || !vm->may_revert ||
@@ -425,6 +445,7 @@ static bool apply_vm(struct model *model, const struct model_command *command)
     case COMMAND_LAUNCHED:
     case COMMAND_RESUMED:
     case COMMAND_GRANT_ISSUED:
+    case COMMAND_GRANT_WITHDRAWN:
     case COMMAND_VM_STOPPED:
     case COMMAND_COPY_DESTROYED:
         return apply_report(model, command, vm);

@@ -29,6 +29,7 @@ struct model_vm {
     bool moved; /* its last migration was done, and not reverted */
     uint64_t migration;
     bool may_migrate, may_revert, may_restart, even_zone_only;
+    enum quarantine_response on_quarantine;
 };
 
 struct model {

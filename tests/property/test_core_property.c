@@ -55,6 +55,7 @@ static const enum command_kind kinds[] = {
     COMMAND_VM_READOPTED,
     COMMAND_GRANT_ISSUED,
     COMMAND_GRANT_ISSUED,
+    COMMAND_GRANT_WITHDRAWN,
     COMMAND_COPY_DESTROYED,
     COMMAND_COPY_DESTROYED,
     COMMAND_TOMBSTONES_PURGED,
@@ -98,6 +99,8 @@ static enum command_kind next_kind(struct run *run, const struct model_vm *vm)
                         COMMAND_COPY_DESTROYED, COMMAND_VM_READOPTED},
         [VM_MIGRATING] = {COMMAND_MIGRATION_REPORTED, COMMAND_MIGRATION_REPORTED,
                           COMMAND_MIGRATION_DONE, COMMAND_KEY_REISSUED},
+        [VM_PAUSED] = {COMMAND_NODE_REGISTERED, COMMAND_VM_READOPTED, COMMAND_VM_READOPTED,
+                       COMMAND_VM_STOPPED},
         [VM_RESUMING] = {COMMAND_GRANT_ISSUED, COMMAND_RESUMED, COMMAND_RESUMED,
                          COMMAND_VM_READOPTED},
         [VM_STOPPED] = {COMMAND_RESTART_AUTHORIZED, COMMAND_RESTART_AUTHORIZED,
@@ -108,6 +111,11 @@ static enum command_kind next_kind(struct run *run, const struct model_vm *vm)
                         COMMAND_NODE_REGISTERED},
     };
 
+    if (vm->exists && (vm->state == VM_RUNNING || vm->state == VM_RESUMING) &&
+        (run->model.nodes[vm->owner].quarantined || run->model.nodes[vm->owner].revoked) &&
+        draw(run, 2) == 0) {
+        return COMMAND_GRANT_WITHDRAWN;
+    }
     if (vm->exists && vm->state == VM_RUNNING && vm->granted != vm->generation) {
         return COMMAND_GRANT_ISSUED;
     }
@@ -161,6 +169,8 @@ static struct model_command choose(struct run *run)
     command.generation = perhaps_moved(run, vm->generation);
     command.migration = perhaps_moved(run, vm->migration);
     command.wishes.may_migrate = draw(run, 8) != 0;
+    command.wishes.on_quarantine = (enum quarantine_response)draw(
+        run, command.wishes.may_migrate ? QUARANTINE_MIGRATE + 1 : QUARANTINE_MIGRATE);
     command.wishes.may_revert = draw(run, 2) == 0;
     command.wishes.may_restart = draw(run, 4) != 0;
     command.wishes.even_zone_only = draw(run, 4) == 0;
@@ -214,6 +224,7 @@ static struct command translate(struct run *run, const struct model_command *sou
     } else if (source->kind == COMMAND_LAUNCH_AUTHORIZED) {
         command = fixture_launch(fixture, (unsigned)source->vm, (unsigned)source->node);
         command.launch_authorized.policy.may_migrate = source->wishes.may_migrate;
+        command.launch_authorized.policy.on_quarantine = source->wishes.on_quarantine;
         command.launch_authorized.policy.may_revert = source->wishes.may_revert;
         command.launch_authorized.policy.may_restart = source->wishes.may_restart;
         if (source->wishes.even_zone_only) {

@@ -158,7 +158,8 @@ static bool launch_request(struct replica *replica, const struct request *reques
     const struct vm_policy policy = {.after_ms = world_patience_ms(request->vm),
                                      .may_migrate = true,
                                      .may_revert = request->revert,
-                                     .may_restart = true};
+                                     .may_restart = true,
+                                     .on_quarantine = request->vm % 4};
     const struct node *node = placement_pick(replica->registry, &policy, 0);
 
     if (!node) {

@@ -258,6 +258,7 @@ void replica_tick(struct world *world, unsigned index)
         memset(replica->challenged_at_ms, 0, sizeof replica->challenged_at_ms);
         memset(replica->without_lease_since_ms, 0, sizeof replica->without_lease_since_ms);
         memset(replica->released_at_ms, 0, sizeof replica->released_at_ms);
+        memset(replica->paused_generation, 0, sizeof replica->paused_generation);
         memset(replica->migration_began_ms, 0, sizeof replica->migration_began_ms);
     }
     if (world_now(world) >= replica->next_scan_ms) {

@@ -348,6 +348,27 @@ static void receive_ticket(struct world *world, struct copy *copy, const struct 
     }
 }
 
+/* Its grants are withdrawn: only one of a newer generation lets it run again. */
+static void receive_pause(struct world *world, unsigned index, struct copy *copy,
+                          const struct message *message)
+{
+    struct message reply = from_host(world, index, MESSAGE_PAUSED);
+
+    copy->seen = message->generation;
+    if (copy->state == COPY_RUNNING && !world->broken.no_pause) {
+        copy->state = COPY_FROZEN;
+        copy->migration = 0;
+    }
+    reply.vm = message->vm;
+    reply.generation = message->generation;
+    if (copy->state == COPY_ABSENT || copy->state == COPY_INCOMING) {
+        copy->lost_generation = message->generation;
+        copy->cause = STOP_LOST;
+        return;
+    }
+    send(world, &reply);
+}
+
 static void receive_destroy(struct world *world, const struct message *message)
 {
     struct copy *copy = &world->hosts[message->to].copies[message->vm];
@@ -409,6 +430,8 @@ void host_receive(struct world *world, const struct message *message)
     } else if (message->kind == MESSAGE_TICKET_SOURCE ||
                message->kind == MESSAGE_TICKET_DESTINATION) {
         receive_ticket(world, copy, message);
+    } else if (message->kind == MESSAGE_PAUSE) {
+        receive_pause(world, message->to, copy, message);
     } else {
         receive_destroy(world, message);
     }

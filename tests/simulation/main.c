@@ -38,13 +38,16 @@ static bool passes(unsigned replicas, uint64_t seed, struct broken broken, bool 
     }
     if (verbose) {
         printf("# seed %llu: %llu revisions, %llu refused, %llu repeated, %llu releases, "
-               "%llu migrations, %llu reverts, %llu restarts, %llu readoptions\n",
+               "%llu migrations, %llu reverts, %llu restarts, %llu readoptions, "
+               "%llu withdrawals, %llu evacuations\n",
                (unsigned long long)seed, (unsigned long long)world.oracle.history_count,
                (unsigned long long)world.oracle.refusals, (unsigned long long)world.oracle.repeats,
                (unsigned long long)world.oracle.releases,
                (unsigned long long)world.oracle.migrations,
                (unsigned long long)world.oracle.reverts, (unsigned long long)world.oracle.restarts,
-               (unsigned long long)world.oracle.readoptions);
+               (unsigned long long)world.oracle.readoptions,
+               (unsigned long long)world.oracle.withdrawals,
+               (unsigned long long)world.oracle.evacuations);
     }
     return good;
 }
@@ -95,6 +98,8 @@ static bool set_broken(struct broken *broken, const char *rule)
         broken->early_destroy = true;
     } else if (strcmp(rule, "e") == 0) {
         broken->no_deadline = true;
+    } else if (strcmp(rule, "pause") == 0) {
+        broken->no_pause = true;
     } else if (strcmp(rule, "once") == 0) {
         broken->executes_again = true;
     } else {
@@ -146,13 +151,14 @@ int main(int argc, char **argv)
             "no_seed_violates_an_invariant");
         return 0;
     }
-    printf("1..7\n");
+    printf("1..8\n");
     say(1, run_kept(replicas), "seeds_that_failed_before_hold");
     say(2, run_range(replicas, CHECK_FIRST, CHECK_LAST, false), "no_seed_violates_an_invariant");
     say(3, finds(replicas, "a", 400), "a_launcher_without_generations_is_found");
     say(4, finds(replicas, "b", 400), "a_source_that_resumes_by_itself_is_found");
     say(5, finds(replicas, "c", 400), "a_losing_copy_destroyed_too_early_is_found");
     say(6, finds(replicas, "e", 400), "a_launcher_without_deadlines_is_found");
-    say(7, finds(replicas, "once", 400), "a_request_executed_twice_is_found");
+    say(7, finds(replicas, "pause", 400), "a_launcher_that_heeds_no_pause_is_found");
+    say(8, finds(replicas, "once", 400), "a_request_executed_twice_is_found");
     return 0;
 }

@@ -33,6 +33,30 @@ static void check_release(struct world *world, const struct command *command, ui
     }
 }
 
+/* I7, and the customer's word: nothing leaves a revoked node; nor a quarantined one whose VM is to
+ * be paused or stopped. */
+static void check_departure(struct world *world, unsigned host, unsigned vm)
+{
+    const struct oracle *oracle = &world->oracle;
+    enum quarantine_response response = (enum quarantine_response)(vm % 4);
+
+    if (host < HOST_COUNT &&
+        (oracle->revoked[host] || (oracle->quarantined[host] && (response == QUARANTINE_PAUSE ||
+                                                                 response == QUARANTINE_STOP)))) {
+        world_fail(world, "I7: VM %u leaves host %u, which it may not", vm, host);
+    }
+}
+
+/* The host says that it is frozen at this generation: then it does not run by an older grant. */
+void oracle_copy_paused(struct world *world, unsigned host, unsigned vm, uint64_t generation)
+{
+    const struct copy *copy = &world->hosts[host].copies[vm];
+
+    if (copy->state == COPY_RUNNING && copy->grant_generation <= generation) {
+        world_fail(world, "I7: VM %u runs on host %u by a grant that was withdrawn", vm, host);
+    }
+}
+
 static void follow_manifest(struct world *world, const struct command *command)
 {
     struct oracle *oracle = &world->oracle;
@@ -180,6 +204,9 @@ static void follow(struct world *world, const struct command *command,
         break;
     case COMMAND_MIGRATION_AUTHORIZED:
         oracle->migration_vm[outcome->id] = vm;
+        host = host_of_registration(oracle, command->rests.registration);
+        oracle->evacuations += host < HOST_COUNT && oracle->quarantined[host];
+        check_departure(world, host, vm);
         check_release(world, command, command->rests.peer_registration);
         check_generation(world, vm, outcome, true);
         break;
@@ -194,6 +221,10 @@ static void follow(struct world *world, const struct command *command,
     case COMMAND_OWNERSHIP_REVERTED:
         oracle->reverts++;
         check_release(world, command, command->rests.peer_registration);
+        check_generation(world, vm, outcome, true);
+        break;
+    case COMMAND_GRANT_WITHDRAWN:
+        oracle->withdrawals++;
         check_generation(world, vm, outcome, true);
         break;
     case COMMAND_VM_STOPPED:
@@ -315,6 +346,7 @@ void oracle_copy_goes(struct world *world, unsigned host, unsigned vm)
     }
     if (!known || (known->state != VM_MIGRATING && known->state != VM_RESUMING) ||
         known->stop_requested ||
+        world->hosts[host].copies[vm].seen == world->oracle.stopped_generation[vm] ||
         (world_host_number(newest(world), known->owner.node) != host &&
          world_host_number(newest(world), known->peer.node) != host) ||
         !is_complete(&world->hosts[host].copies[vm])) {
@@ -346,6 +378,7 @@ static bool vm_is_settled(const struct world *world, const struct registry *regi
         return running == 0;
     case VM_LOST:
         return running == 0 && !placement_pick(registry, &vm->policy, 0);
+    case VM_PAUSED:
     case VM_LAUNCHING:
     case VM_MIGRATING:
     case VM_RESUMING:

@@ -119,6 +119,10 @@ static void receive_report(struct world *world, struct replica *replica,
         command.migration.migration = message->migration;
         command.migration.role = message->role;
         command.migration.session = fixture_digest("session", message->migration);
+    } else if (message->kind == MESSAGE_PAUSED) {
+        oracle_copy_paused(world, message->from, message->vm, message->generation);
+        replica->paused_generation[message->vm] = message->generation;
+        return;
     } else if (message->kind == MESSAGE_DESTROYED) {
         command.kind = COMMAND_COPY_DESTROYED;
     } else if (message->kind == MESSAGE_STOPPED) {
@@ -278,6 +282,25 @@ static bool takes_too_long(const struct world *world, struct replica *replica, c
     return world_now(world) >= *began + with_drift(vm->lifetime_ms);
 }
 
+/* Away from its quarantined node; now and then the destination cannot be reached, and it is paused
+ * instead. */
+static void evacuate(struct world *world, struct replica *replica, const struct pending *pending)
+{
+    const struct node *owner = registry_node(replica->registry, pending->vm->owner.node);
+    struct command command =
+        begin_vm(world, replica, COMMAND_MIGRATION_AUTHORIZED, pending->vm, owner);
+
+    if (world_chance(world, 4)) {
+        command.kind = COMMAND_GRANT_WITHDRAWN;
+    } else {
+        registry_rest_on_peer(pending->node, &command.rests);
+        command.vm.source_nonce = fixture_digest("source", world->sent);
+        command.vm.destination_nonce = fixture_digest("destination", world->sent);
+        command.vm.lifetime_ms = LEASE_MS;
+    }
+    replica_propose(replica, &command, NULL);
+}
+
 static void do_pending(struct world *world, struct replica *replica, const struct pending *pending)
 {
     const struct vm *vm = pending->vm;
@@ -314,14 +337,28 @@ static void do_pending(struct world *world, struct replica *replica, const struc
         }
         break;
     case PENDING_STOP:
+        if (!vm->stop_requested) {
+            world->oracle.stopped_generation[world_vm_number(&vm->id)] = vm->generation;
+        }
         tell(world, replica, MESSAGE_STOP, vm, pending->node);
         break;
     case PENDING_DESTROY:
         tell(world, replica, MESSAGE_DESTROY, vm, pending->node);
         break;
+    case PENDING_EVACUATE:
+        evacuate(world, replica, pending);
+        break;
+    case PENDING_WITHDRAW:
+        command.kind = COMMAND_GRANT_WITHDRAWN;
+        replica_propose(replica, &command, NULL);
+        break;
+    case PENDING_PAUSE:
+        if (replica->paused_generation[world_vm_number(&vm->id)] != vm->generation) {
+            tell(world, replica, MESSAGE_PAUSE, vm, pending->node);
+        }
+        break;
     case PENDING_READOPT: /* with the inventory in the next renewal */
     case PENDING_REVERT:  /* see scan_lost() */
-    case PENDING_EVACUATE:
     case PENDING_KIND_COUNT:
         break;
     }

@@ -36,6 +36,7 @@ struct broken {
     bool generations;    /* (a) the launcher does not keep the highest generation */
     bool local_resume;   /* (b) a source resumes by itself */
     bool early_destroy;  /* (c) the losing copy is destroyed before the winner resumed */
+    bool no_pause;       /* a withdrawn grant is not heeded: the launcher forgets the freeze */
     bool no_deadline;    /* (e) the launcher does not enforce deadlines */
     bool executes_again; /* requests lose their numbers on the way */
 };
@@ -52,6 +53,7 @@ enum message_kind {
     MESSAGE_TICKET_DESTINATION, /* with the key */
     MESSAGE_DESTROY,
     MESSAGE_STOP,
+    MESSAGE_PAUSE,
     /* to a coordinator */
     MESSAGE_REGISTER,
     MESSAGE_RENEW,
@@ -60,6 +62,7 @@ enum message_kind {
     MESSAGE_REPORTED,
     MESSAGE_DESTROYED,
     MESSAGE_STOPPED,
+    MESSAGE_PAUSED, /* frozen, as asked at that generation */
     MESSAGE_REQUEST,
     /* to a client */
     MESSAGE_ANSWER,
@@ -144,7 +147,8 @@ struct replica {
     uint64_t renewed_at_ms[HOST_COUNT];
     uint64_t challenged_at_ms[HOST_COUNT];
     uint64_t without_lease_since_ms[HOST_COUNT];
-    uint64_t released_at_ms[VM_MAX];     /* when its key was sent last */
+    uint64_t released_at_ms[VM_MAX]; /* when its key was sent last */
+    uint64_t paused_generation[VM_MAX];
     uint64_t migration_began_ms[VM_MAX]; /* when this leader saw it first; 0: none is open */
 };
 
@@ -182,6 +186,8 @@ struct oracle {
     uint64_t generations[VM_MAX];
     unsigned migration_vm[HISTORY_MAX];
     unsigned executed[CLIENT_COUNT][REQUEST_MAX + 1];
+    uint64_t stopped_generation[VM_MAX]; /* at which its policy ended it on a bad node */
+    uint64_t withdrawals, evacuations;
     uint64_t releases, migrations, reverts, restarts, readoptions, refusals, repeats;
 };
 
@@ -256,6 +262,7 @@ bool client_command(struct world *world, struct replica *replica, const struct m
 void oracle_applied(struct world *world, const struct replica *replica,
                     const struct command *command, const struct outcome *outcome);
 void oracle_copy_runs(struct world *world, unsigned host, unsigned vm);
+void oracle_copy_paused(struct world *world, unsigned host, unsigned vm, uint64_t generation);
 void oracle_copy_goes(struct world *world, unsigned host, unsigned vm);
 void oracle_at_the_end(struct world *world);
 bool oracle_is_settled(const struct world *world);

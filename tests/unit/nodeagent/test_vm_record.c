@@ -50,7 +50,7 @@ static struct vm_record record_in(enum record_state state)
 static void a_step_out_of_place_changes_nothing(void **state)
 {
     /* How many steps each state has. */
-    static const unsigned counts[RECORD_STATE_COUNT] = {2, 2, 3, 2, 3, 3, 2, 2, 3, 1, 0};
+    static const unsigned counts[RECORD_STATE_COUNT] = {2, 2, 3, 2, 4, 4, 2, 2, 3, 1, 0};
 
     (void)state;
     for (unsigned i = 0; i < RECORD_STATE_COUNT; i++) {
@@ -68,6 +68,54 @@ static void a_step_out_of_place_changes_nothing(void **state)
         }
         assert_int_equal(count, counts[i]);
     }
+}
+
+static void a_pause_of_an_older_generation_is_not_heeded(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < RECORD_STATE_COUNT; i++) {
+        struct vm_record record = record_in((enum record_state)i);
+
+        if (i != RECORD_OVER) {
+            assert_int_equal(record_take_pause(&record, GENERATION - 1), PAUSE_IGNORE);
+        }
+    }
+}
+
+static void a_pause_freezes_what_there_is_something_to_lose_of(void **state)
+{
+    static const enum pause_answer answers[RECORD_STATE_COUNT] = {
+        [RECORD_FETCHING] = PAUSE_END,       [RECORD_STARTING] = PAUSE_END,
+        [RECORD_ATTACHING] = PAUSE_END,      [RECORD_PREPARED] = PAUSE_END,
+        [RECORD_GRANTING] = PAUSE_END,       [RECORD_RUNNING] = PAUSE_FREEZE,
+        [RECORD_INCOMING] = PAUSE_END,       [RECORD_LOADED] = PAUSE_FREEZE,
+        [RECORD_LEAVING] = PAUSE_FIRST_STAY, [RECORD_ENDING] = PAUSE_IGNORE,
+        [RECORD_OVER] = PAUSE_REPORT,
+    };
+    struct vm_record record;
+
+    (void)state;
+    assert_int_equal(record_take_pause(NULL, GENERATION), PAUSE_REPORT);
+    for (unsigned i = 0; i < RECORD_STATE_COUNT; i++) {
+        record = record_in((enum record_state)i);
+        assert_int_equal(record_take_pause(&record, GENERATION), answers[i]);
+        assert_int_equal(record_take_pause(&record, GENERATION + 1), answers[i]);
+    }
+    record = record_adopted(&vm, GENERATION);
+    assert_int_equal(record_take_pause(&record, GENERATION), PAUSE_FREEZE);
+}
+
+static void a_paused_vm_waits_for_a_newer_grant(void **state)
+{
+    struct vm_record record = record_in(RECORD_RUNNING);
+
+    (void)state;
+    assert_true(record_move(&record, RECORD_PAUSED));
+    assert_int_equal(record.state, RECORD_PREPARED);
+    assert_true(record_survives(&record));
+    record.generation = GENERATION + 1;
+    assert_int_equal(record_take_grant(&record, GENERATION), GRANT_IGNORE);
+    assert_int_equal(record_take_grant(&record, GENERATION + 2), GRANT_APPLY);
 }
 
 static void nothing_runs_before_it_was_granted(void **state)
@@ -230,6 +278,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_step_out_of_place_changes_nothing),
+        cmocka_unit_test(a_pause_of_an_older_generation_is_not_heeded),
+        cmocka_unit_test(a_pause_freezes_what_there_is_something_to_lose_of),
+        cmocka_unit_test(a_paused_vm_waits_for_a_newer_grant),
         cmocka_unit_test(nothing_runs_before_it_was_granted),
         cmocka_unit_test(the_first_outcome_counts),
         cmocka_unit_test(a_detail_that_is_too_long_is_cut),

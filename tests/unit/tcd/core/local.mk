@@ -9,6 +9,7 @@ UNIT_CORE = \
 	tests/unit/tcd/core/test_operations \
 	tests/unit/tcd/core/test_references \
 	tests/unit/tcd/core/test_registry \
+	tests/unit/tcd/core/test_responses \
 	tests/unit/tcd/core/test_snapshot \
 	tests/unit/tcd/core/test_versions \
 	tests/unit/tcd/core/test_vms
@@ -25,6 +26,8 @@ tests_unit_tcd_core_test_references_SOURCES = %D%/test_references.c
 tests_unit_tcd_core_test_references_LDADD = $(LINK_CORE_TEST)
 tests_unit_tcd_core_test_registry_SOURCES = %D%/test_registry.c
 tests_unit_tcd_core_test_registry_LDADD = $(LINK_CORE_TEST)
+tests_unit_tcd_core_test_responses_SOURCES = %D%/test_responses.c
+tests_unit_tcd_core_test_responses_LDADD = $(LINK_CORE_TEST)
 tests_unit_tcd_core_test_snapshot_SOURCES = %D%/test_snapshot.c
 tests_unit_tcd_core_test_snapshot_LDADD = $(LINK_CORE_TEST)
 tests_unit_tcd_core_test_versions_SOURCES = %D%/test_versions.c

@@ -45,6 +45,7 @@ static const char *const rests_of[COMMAND_KIND_COUNT] = {
     [COMMAND_VM_DELETED] = "generation",
     [COMMAND_VM_READOPTED] = "manifest epoch registration renewal policy generation",
     [COMMAND_GRANT_ISSUED] = "registration renewal generation",
+    [COMMAND_GRANT_WITHDRAWN] = "registration generation",
     [COMMAND_COPY_DESTROYED] = "registration generation",
     [COMMAND_TOMBSTONES_PURGED] = "",
     [COMMAND_MIGRATION_AUTHORIZED] = "manifest epoch registration renewal generation "
@@ -166,6 +167,15 @@ static struct command make(struct fixture *fixture, enum command_kind kind)
     case COMMAND_VM_STOP_REQUESTED:
     case COMMAND_VM_STOPPED:
         fixture_run(fixture, 1, 0);
+        command = fixture_vm_command(fixture, kind, 1);
+        break;
+    case COMMAND_GRANT_WITHDRAWN:
+        command = fixture_launch(fixture, 1, 0);
+        command.launch_authorized.policy.on_quarantine = QUARANTINE_PAUSE;
+        must(fixture, command);
+        fixture_grant(fixture, 1);
+        must(fixture, fixture_vm_command(fixture, COMMAND_LAUNCHED, 1));
+        must(fixture, fixture_node_command(fixture, COMMAND_NODE_QUARANTINED, 0));
         command = fixture_vm_command(fixture, kind, 1);
         break;
     case COMMAND_VM_FENCED:

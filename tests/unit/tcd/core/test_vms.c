@@ -363,7 +363,6 @@ static void grants_go_to_nodes_in_good_standing_once_a_generation(void **state)
     assert_verdict(fixture_do(&fixture, &command), REFUSAL_NONE);
     assert_verdict(do_node(&fixture, COMMAND_NODE_QUARANTINED, 1), REFUSAL_NONE);
     assert_verdict(do_vm(&fixture, COMMAND_GRANT_ISSUED, 2), REFUSAL_NODE_QUARANTINED);
-    assert_true(is_pending(&fixture, 2, PENDING_EVACUATE, 1));
     assert_verdict(do_node(&fixture, COMMAND_NODE_REVOKED, 1), REFUSAL_NONE);
     assert_verdict(do_vm(&fixture, COMMAND_GRANT_ISSUED, 2), REFUSAL_NODE_REVOKED);
     fixture_stop(&fixture);
