@@ -266,6 +266,10 @@ const struct command commands[] = {
      cluster_step_down},
     {"node", "list", "", 0, 0, "list the nodes", NULL, NULL, node_list},
     {"node", "get", "NAME", 1, 1, "show one node", NULL, NULL, node_get},
+    {"node", "explain", "NAME", 1, 1, "why a node is not trusted, and what would make it so",
+     "Which file, event or PCR it is about, what was expected and what was seen, by which check,\n"
+     "and the line of the policy that would accept it. Ends with 3 where it is not trusted.",
+     NULL, node_explain},
     {"node", "cordon", "NAME", 1, 1, "give the node no more VMs", NULL, NULL, node_cordon},
     {"node", "uncordon", "NAME", 1, 1, "give the node VMs again", NULL, NULL, node_uncordon},
     {"node", "revoke", "NAME", 1, 1, "take a node out of the perimeter, now",

@@ -73,6 +73,7 @@ enum exit_code status_run(struct cli *cli);
 /* Compute nodes. */
 enum exit_code node_list(struct cli *cli);
 enum exit_code node_get(struct cli *cli);
+enum exit_code node_explain(struct cli *cli);
 enum exit_code node_cordon(struct cli *cli);
 enum exit_code node_uncordon(struct cli *cli);
 enum exit_code node_revoke(struct cli *cli);

@@ -25,7 +25,8 @@ cli_libcli_a_SOURCES = \
 	%D%/image_folder.c %D%/image_folder.h \
 	%D%/launch_record.c %D%/launch_record.h \
 	%D%/ledger.c %D%/ledger.h \
-	%D%/node.c \
+	%D%/node.c %D%/node.h \
+	%D%/node_explain.c \
 	%D%/options.c \
 	%D%/output.c %D%/output.h \
 	%D%/passphrase.c %D%/passphrase.h \

@@ -1,8 +1,9 @@
 /* `node`: compute nodes, as the coordinator sees them. */
+#include "cli/node.h"
+
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/perimeter.h"
-#include "cli/session.h"
 
 #include "lib/base/protobuf.h"
 
@@ -10,23 +11,77 @@
 #include <string.h>
 
 static const struct column columns[] = {
-    {"NAME", "name", false},      {"STATE", "state", false},
-    {"REASON", "reason", false},  {"CORDONED", "cordoned", false},
-    {"POLICY", "policy", false},  {"REGISTRATION", "registration", false},
-    {"RENEWAL", "renewal", true}, {"SINCE", "registered_at", true},
-    {"EK", "ek_name", true},      {"ATTRIBUTES", "attributes", true},
+    {"NAME", "name", false},
+    {"VERDICT", "verdict", false},
+    {"REASON", "reason", false},
+    {"LEASE", "lease_left", false},
+    {"POLICY", "policy", false},
+    {"APPRAISED BY", "appraised_by", false},
+    {"RENEWAL", "renewal", false},
+    {"CORDONED", "cordoned", false},
+    {"REGISTRATION", "registration", false},
+    {"STATE", "state", true},
+    {"SINCE", "registered_at", true},
+    {"EK", "ek_name", true},
+    {"ATTRIBUTES", "attributes", true},
     {NULL, NULL, false},
 };
+static const struct column detail_columns[] = {
+    {"NAME", "name", false},
+    {"VERDICT", "verdict", false},
+    {"REASON", "reason", false},
+    {"DETAIL", "detail", false},
+    {"SINCE", "standing_since", false},
+    {"STATE", "state", false},
+    {"LEASE", "lease_left", false},
+    {"POLICY", "policy", false},
+    {"APPRAISED BY", "appraised_by", false},
+    {"REGISTRATION", "registration", false},
+    {"REGISTERED", "registered_at", false},
+    {"RENEWAL", "renewal", false},
+    {"RENEWED", "renewed_at", false},
+    {"CORDONED", "cordoned", false},
+    {"VMS", "vms", false},
+    {"FINDING", "finding", false},
+    {"LAST REFUSAL", "last_refusal", false},
+    {"EK", "ek_name", false},
+    {"POLICY DIGEST", "policy_digest", true},
+    {"APPRAISED POLICY", "appraised_policy", true},
+    {"ATTRIBUTES", "attributes", false},
+    {NULL, NULL, false},
+};
+
+static void set_text(struct value *object, const char *key, const char *text)
+{
+    value_set_string(object, key, *text ? text : NULL);
+}
+
+const char *node_appraised_by(const Tccp__NodeStatus *node)
+{
+    if (node->appraised_policy.len == 0) {
+        return NULL;
+    }
+    return view_equal(protobuf_view(node->appraised_policy), protobuf_view(node->policy_digest))
+               ? "current"
+               : "older";
+}
 
 static struct value *node_value(const Tccp__NodeStatus *node)
 {
     struct value *object = value_object(), *attributes = value_object();
 
     value_set_string(object, "name", node->name);
+    value_set_string(object, "verdict", node->verdict);
     value_set_string(object, "state", node->state);
-    value_set_string(object, "reason", *node->reason ? node->reason : NULL);
+    set_text(object, "reason", node->reason);
+    value_set_number(object, "lease_left", node->lease_left_ms / 1000);
     value_set_bool(object, "cordoned", node->cordoned);
     value_set_string(object, "policy", node->policy);
+    value_set_string(object, "appraised_by", node_appraised_by(node));
+    value_set_hex(object, "policy_digest", protobuf_view(node->policy_digest));
+    if (node->appraised_policy.len > 0) {
+        value_set_hex(object, "appraised_policy", protobuf_view(node->appraised_policy));
+    }
     value_set_number(object, "registration", node->registration_id);
     value_set_number(object, "renewal", node->renewal);
     value_set_time(object, "registered_at", node->registered_at_s);
@@ -35,6 +90,48 @@ static struct value *node_value(const Tccp__NodeStatus *node)
         value_set_string(attributes, node->attributes[i]->key, node->attributes[i]->value);
     }
     value_set(object, "attributes", attributes);
+    return object;
+}
+
+static void set_finding(struct value *object, const Tccp__NodeFinding *finding)
+{
+    value_set_string(object, "subject", finding->subject);
+    set_text(object, "expected", finding->expected);
+    set_text(object, "seen", finding->seen);
+}
+
+static struct value *refusal_value(const Tccp__NodeRefusal *refusal)
+{
+    struct value *object = value_object();
+
+    value_set_time(object, "at", refusal->at_s);
+    value_set_string(object, "reason", refusal->reason);
+    set_text(object, "detail", refusal->detail);
+    if (refusal->finding) {
+        set_finding(object, refusal->finding);
+    }
+    value_set_string(object, "address", refusal->address);
+    value_set_number(object, "count", refusal->count);
+    value_set_bool(object, "proven", refusal->proven);
+    return object;
+}
+
+static struct value *detail_value(const Tccp__NodeDetail *detail)
+{
+    struct value *object = node_value(detail->status), *finding;
+
+    set_text(object, "detail", detail->detail);
+    value_set_time(object, "standing_since", detail->standing_since_s);
+    value_set_time(object, "renewed_at", detail->renewed_at_s);
+    value_set_number(object, "vms", detail->vm_count);
+    if (detail->finding) {
+        finding = value_object();
+        set_finding(finding, detail->finding);
+        value_set(object, "finding", finding);
+    }
+    if (detail->last_refusal) {
+        value_set(object, "last_refusal", refusal_value(detail->last_refusal));
+    }
     return object;
 }
 
@@ -64,23 +161,36 @@ enum exit_code node_list(struct cli *cli)
     return output_list(cli, list, columns);
 }
 
+enum exit_code node_ask(const struct cli *cli, Tccp__AdminResponse **ret_response)
+{
+    Tccp__AdminRequest request = TCCP__ADMIN_REQUEST__INIT;
+    Tccp__NodeGet get = TCCP__NODE_GET__INIT;
+    enum exit_code exit_code;
+
+    get.node = protobuf_string(argument_at(cli, 0));
+    request.kind_case = TCCP__ADMIN_REQUEST__KIND_NODE_GET;
+    request.node_get = &get;
+    exit_code = ask_once(cli, SESSION_READ, "look at the node", &request,
+                         TCCP__ADMIN_RESPONSE__KIND_NODE, ret_response);
+    if (exit_code == EXIT_DONE && !(*ret_response)->node->status) {
+        tccp__admin_response__free_unpacked(*ret_response, NULL);
+        *ret_response = NULL;
+        return report(cli, EXIT_FAILED, "", "cannot look at the node: the answer is incomplete");
+    }
+    return exit_code;
+}
+
 enum exit_code node_get(struct cli *cli)
 {
     OWN(admin_response) Tccp__AdminResponse *response = NULL;
-    enum exit_code exit_code = nodes_ask(cli, &response);
+    OWN(value) struct value *object = NULL;
+    enum exit_code exit_code = node_ask(cli, &response);
 
     if (exit_code != EXIT_DONE) {
         return exit_code;
     }
-    for (size_t i = 0; i < response->nodes->n_nodes; i++) {
-        if (strcmp(response->nodes->nodes[i]->name, argument_at(cli, 0)) == 0) {
-            OWN(value) struct value *object = node_value(response->nodes->nodes[i]);
-
-            return output_object(cli, object, columns);
-        }
-    }
-    return report(cli, EXIT_NOT_FOUND, "`tccpctl node list` lists the nodes", "there is no node %s",
-                  argument_at(cli, 0));
+    object = detail_value(response->node);
+    return output_object(cli, object, detail_columns);
 }
 
 static enum exit_code cordon(const struct cli *cli, bool cordoned)

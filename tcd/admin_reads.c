@@ -153,11 +153,6 @@ static const void *next_entry(const struct registry *registry, size_t *cursor)
     return registry_member_entry_next(registry, cursor);
 }
 
-static const void *next_node(const struct registry *registry, size_t *cursor)
-{
-    return registry_node_next(registry, cursor);
-}
-
 static const void *next_user(const struct registry *registry, size_t *cursor)
 {
     return registry_user_next(registry, cursor);
@@ -207,69 +202,6 @@ void admin_members_list(struct admin_call *call)
     reply.members = (Tccp__MemberStatus **)list.pointers;
     response.kind_case = TCCP__ADMIN_RESPONSE__KIND_MEMBERS;
     response.members = &reply;
-    admin_answer(call, &response);
-}
-
-/* attributes, attribute_pointers: as many of each as the node has. */
-static void fill_node(Tccp__NodeStatus *item, const struct node *node, Tccp__Attribute *attributes,
-                      Tccp__Attribute **attribute_pointers)
-{
-    tccp__node_status__init(item);
-    item->name = protobuf_string(node->name.text);
-    item->registration_id = node->registration.id;
-    item->state = protobuf_string(node_state_name(node_state(node)));
-    item->reason = protobuf_string(node->reason);
-    item->renewal = node->registration.renewal;
-    item->registered_at_s = node->registration.registered_at_s;
-    item->ek_name = protobuf_data(tpm_name_view(&node->ek_name));
-    item->policy = protobuf_string(node->policy_name.text);
-    item->cordoned = node->cordoned;
-    for (unsigned i = 0; i < node->attribute_count; i++) {
-        tccp__attribute__init(&attributes[i]);
-        attributes[i].key = protobuf_string(node->attributes[i].key);
-        attributes[i].value = protobuf_string(node->attributes[i].value);
-    }
-    item->n_attributes = node->attribute_count;
-    item->attributes = attribute_pointers;
-}
-
-static size_t count_attributes(const struct registry *registry)
-{
-    const struct node *node;
-    size_t cursor = 0, count = 0;
-
-    while ((node = registry_node_next(registry, &cursor))) {
-        count += node->attribute_count;
-    }
-    return count;
-}
-
-void admin_nodes_list(struct admin_call *call)
-{
-    const struct registry *registry = tcd_registry(call->session->tcd);
-    size_t count = count_all(registry, next_node), cursor = 0, used = 0;
-    Tccp__AdminResponse response = TCCP__ADMIN_RESPONSE__INIT;
-    Tccp__NodesReply reply = TCCP__NODES_REPLY__INIT;
-    OWN(admin_list) struct admin_list list = {0};
-    OWN(admin_list) struct admin_list attributes = {0};
-    Tccp__NodeStatus *items;
-
-    if (!admin_list_make(call, count, sizeof *items, &list) ||
-        !admin_list_make(call, count_attributes(registry), sizeof(Tccp__Attribute), &attributes)) {
-        return;
-    }
-    items = list.items;
-    for (size_t i = 0; i < count; i++) {
-        const struct node *node = registry_node_next(registry, &cursor);
-
-        fill_node(&items[i], node, (Tccp__Attribute *)attributes.items + used,
-                  (Tccp__Attribute **)attributes.pointers + used);
-        used += node->attribute_count;
-    }
-    reply.n_nodes = count;
-    reply.nodes = (Tccp__NodeStatus **)list.pointers;
-    response.kind_case = TCCP__ADMIN_RESPONSE__KIND_NODES;
-    response.nodes = &reply;
     admin_answer(call, &response);
 }
 

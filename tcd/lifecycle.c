@@ -13,6 +13,7 @@
 #include "tcd/membership.h"
 #include "tcd/node_server.h"
 #include "tcd/proposals.h"
+#include "tcd/refusals.h"
 #include "tcd/vm_orders.h"
 
 #include <errno.h>
@@ -155,6 +156,7 @@ static void on_applied(void *argument, const struct command *command, const stru
     if (command->kind == COMMAND_REFERENCE_CHUNK && outcome->verdict == REFUSAL_NONE) {
         references_follow(tcd);
     }
+    refusals_applied(tcd->refusals, tcd_registry(tcd), command, outcome);
     if (tcd->node_server) {
         node_server_applied(tcd->node_server, command, outcome);
     }
@@ -393,6 +395,7 @@ static enum status make_parts(struct tcd *tcd, struct refusal *ret_refusal)
     TRY(reference_sets_new(&references, &tcd->reference_sets));
     TRY(machine_new(&tcd->config.perimeter_id, &callbacks, &tcd->machine));
     TRY(leases_new(&tcd->leases));
+    TRY(refusals_new(&tcd->refusals));
     TRY(quoter_new(&quoter, &tcd->quoter));
     TRY(node_server_new(tcd, &tcd->node_server));
     TRY(membership_new(tcd, &tcd->membership));
@@ -446,6 +449,7 @@ static void finish(struct tcd *tcd)
     membership_free(tcd->membership);
     vm_orders_free(tcd->vm_orders);
     leases_free(tcd->leases);
+    refusals_free(tcd->refusals);
     machine_free(tcd->machine);
     while (tcd->credentials) {
         struct credentials *previous = tcd->credentials->previous;

@@ -15,6 +15,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/admin_call.h \
 	%D%/admin_changes.c \
 	%D%/admin_list.c %D%/admin_list.h \
+	%D%/admin_nodes.c \
 	%D%/admin_reads.c \
 	%D%/admin_references.c \
 	%D%/admin_server.c %D%/admin_server.h \
@@ -39,6 +40,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/proposals.c %D%/proposals.h \
 	%D%/quoter.c %D%/quoter.h \
 	%D%/reference_sets.c %D%/reference_sets.h \
+	%D%/refusals.c %D%/refusals.h \
 	%D%/tcd.h \
 	%D%/vm_orders.c %D%/vm_orders.h %D%/vm_orders_internal.h \
 	%D%/vm_migrations.c \

@@ -226,6 +226,7 @@ static void quarantine(struct node_session *session)
                    refusal_name(session->refusal.code));
     (void)snprintf(command.node_quarantined.detail, sizeof command.node_quarantined.detail, "%s",
                    session->refusal.detail);
+    command.node_quarantined.finding = session->refusal.finding;
     session->has_job = true;
     propose(session->server->tcd->replica, &command, quarantined, session);
 }

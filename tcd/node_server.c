@@ -4,6 +4,7 @@
 #include "lib/net/timer.h"
 #include "lib/protocol/node_message.h"
 #include "tcd/node_session.h"
+#include "tcd/refusals.h"
 #include "tcd/vm_orders.h"
 
 #include <stdio.h>
@@ -107,13 +108,27 @@ static void end_with(struct node_session *session, struct bytes *frame)
     bytes_free(frame);
 }
 
+/* Our own trouble, or too much of it: says nothing about the host. */
+static bool says_nothing(enum refusal_code code)
+{
+    return code == REFUSAL_RATE || code == REFUSAL_NOT_READY || code == REFUSAL_LIMIT ||
+           code == REFUSAL_STALE_VERSION;
+}
+
 void node_session_refuse(struct node_session *session, const struct refusal *refusal)
 {
+    const struct verifier_sight sight =
+        session->verifier ? verifier_sight(session->verifier) : (struct verifier_sight){0};
     struct bytes frame = {0};
 
+    if (sight.name && sight.role == ATTESTER_NODE && !says_nothing(refusal->code)) {
+        refusals_note(session->server->tcd->refusals, sight.name, refusal, sight.is_proven,
+                      session->address, time_wall_s());
+    }
+
     log_event(LOG_NOTICE, "node-refused", "peer=%s node=%s reason=%s detail=\"%s\"",
-              session->address, session->facts.name ? session->facts.name : "-",
-              refusal_name(refusal->code), refusal->detail);
+              session->address, sight.name ? sight.name : "-", refusal_name(refusal->code),
+              refusal->detail);
     if (node_message_refused(refusal, &frame) == STATUS_OK) {
         end_with(session, &frame);
     } else {

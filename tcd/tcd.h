@@ -52,6 +52,7 @@ struct tcd {
     struct api_server *api_server;
     struct node_server *node_server;
     struct leases *leases;
+    struct refusals *refusals;
     struct vm_orders *vm_orders;
     struct membership *membership;
     struct timer *ticker;

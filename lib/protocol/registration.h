@@ -156,6 +156,14 @@ WARN_UNUSED enum status verifier_new(const struct verifier_config *config,
 void verifier_free(struct verifier *verifier);
 DEFINE_OWN_POINTER(verifier, verifier_free)
 
+/* What is known of the host so far; for whoever has to say later who was refused. */
+struct verifier_sight {
+    enum attester_role role;
+    const char *name; /* in the manifest, which must outlive it; NULL: its EK was not found there */
+    bool is_proven;   /* it has shown that it holds that TPM */
+};
+struct verifier_sight verifier_sight(const struct verifier *verifier);
+
 /*
  * Message 1: everything that needs no quote is checked here. Yields the leaf of this challenge; the
  * caller makes a Merkle tree (merkle.h) of all leaves that wait, and one quote over its root with

@@ -38,6 +38,7 @@ struct verifier {
     struct challenge_nonces nonces;
     struct digest transcript;
     Tccp__RegisterEvidence *evidence;
+    bool is_proven; /* the activation and the possession of the TK hold */
 };
 
 /* Every step begins here: in its place once, and dead unless it says that it went well. */
@@ -242,6 +243,11 @@ enum status verifier_challenge(struct verifier *verifier,
     return STATUS_OK;
 }
 
+struct verifier_sight verifier_sight(const struct verifier *verifier)
+{
+    return (struct verifier_sight){verifier->role, verifier->name, verifier->is_proven};
+}
+
 /* Check 4, and that the sender holds the TK: both over all that was said and the evidence itself.
  */
 static enum status check_proofs(const struct verifier *verifier,
@@ -292,6 +298,7 @@ enum status verifier_evidence(struct verifier *verifier, struct view message,
     }
     evidence.ak_public = facts.ak_public;
     TRY(check_proofs(verifier, &evidence, ret_refusal));
+    verifier->is_proven = true;
 
     qualifying = host_qualifying(
         &verifier->scope, verifier->role, &verifier->nonces, tpm_name_view(&verifier->ek.name),

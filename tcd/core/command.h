@@ -11,6 +11,7 @@
 #define TCCP_CORE_COMMAND_H
 
 #include "lib/attest/tpm_structures.h"
+#include "lib/base/refusal.h"
 #include "tcd/core/limits.h"
 
 #include <stdbool.h>
@@ -261,6 +262,7 @@ struct command {
         struct {
             char reason[CORE_REASON_LENGTH_MAX + 1];
             char detail[CORE_DETAIL_LENGTH_MAX + 1];
+            struct finding finding;
         } node_quarantined;
         struct {
             struct digest vm;

@@ -360,10 +360,12 @@ static enum status decode_kind(const Tccp__Log__Command *message, struct command
         return STATUS_OK;
     case TCCP__LOG__COMMAND__KIND_NODE_QUARANTINED:
         command->kind = COMMAND_NODE_QUARANTINED;
-        return from(field_text(message->node_quarantined->reason, command->node_quarantined.reason,
-                               CORE_REASON_LENGTH_MAX) &&
-                    field_text(message->node_quarantined->detail, command->node_quarantined.detail,
-                               CORE_DETAIL_LENGTH_MAX));
+        return from(
+            field_text(message->node_quarantined->reason, command->node_quarantined.reason,
+                       CORE_REASON_LENGTH_MAX) &&
+            field_text(message->node_quarantined->detail, command->node_quarantined.detail,
+                       CORE_DETAIL_LENGTH_MAX) &&
+            field_finding(message->node_quarantined->finding, &command->node_quarantined.finding));
     }
     return decode_vm_kind(message, command);
 }

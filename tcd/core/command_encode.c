@@ -13,6 +13,7 @@ struct encoding {
     Tccp__Log__AppraisalProgress progress;
     ProtobufCBinaryData successions[CORE_SUCCESSION_COUNT_MAX];
     struct policy_message policy;
+    Tccp__Log__Finding finding;
     size_t renewal_count;
     struct renewal_message {
         Tccp__Log__Renewal message;
@@ -329,6 +330,8 @@ static enum status encode_kind(const struct command *command, struct encoding *e
         CHOOSE(NODE_QUARANTINED, node_quarantined);
         encoding->kind.node_quarantined.reason = text_of(command->node_quarantined.reason);
         encoding->kind.node_quarantined.detail = text_of(command->node_quarantined.detail);
+        encoding->kind.node_quarantined.finding =
+            finding_to_message(&command->node_quarantined.finding, &encoding->finding);
         break;
     case COMMAND_LAUNCH_AUTHORIZED:
         CHOOSE(LAUNCH_AUTHORIZED, launch_authorized);

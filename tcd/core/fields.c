@@ -153,6 +153,15 @@ static bool field_quarantine(Tccp__Log__QuarantineResponse source,
     return false;
 }
 
+bool field_finding(const Tccp__Log__Finding *source, struct finding *ret_finding)
+{
+    *ret_finding = (struct finding){.subject = ""};
+    return !source ||
+           (field_text(source->subject, ret_finding->subject, FINDING_SUBJECT_SIZE - 1) &&
+            field_text(source->expected, ret_finding->expected, FINDING_VALUE_SIZE - 1) &&
+            field_text(source->seen, ret_finding->seen, FINDING_VALUE_SIZE - 1));
+}
+
 bool field_policy(const Tccp__Log__VmPolicy *source, struct vm_policy *ret_policy)
 {
     if (!source || source->n_attributes > CORE_RULE_COUNT_MAX || source->after_ms > AFTER_MS_MAX) {
@@ -187,6 +196,16 @@ bool field_policy(const Tccp__Log__VmPolicy *source, struct vm_policy *ret_polic
         break;
     }
     return false;
+}
+
+Tccp__Log__Finding *finding_to_message(const struct finding *finding,
+                                       Tccp__Log__Finding *ret_message)
+{
+    tccp__log__finding__init(ret_message);
+    ret_message->subject = text_of(finding->subject);
+    ret_message->expected = text_of(finding->expected);
+    ret_message->seen = text_of(finding->seen);
+    return finding->subject[0] ? ret_message : NULL;
 }
 
 static const void *member_at(const ProtobufCMessage *message, unsigned offset)

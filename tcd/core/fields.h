@@ -22,6 +22,11 @@ bool field_boot(const Tccp__Log__BootCounters *source, struct boot_counters *ret
 bool field_progress(const Tccp__Log__AppraisalProgress *source, struct appraisal_progress *ret);
 bool field_role(Tccp__Log__UserRole source, enum user_role *ret_role);
 bool field_policy(const Tccp__Log__VmPolicy *source, struct vm_policy *ret_policy);
+/* An absent one is empty. */
+bool field_finding(const Tccp__Log__Finding *source, struct finding *ret_finding);
+/* NULL where there is none to write. */
+Tccp__Log__Finding *finding_to_message(const struct finding *finding,
+                                       Tccp__Log__Finding *ret_message);
 /* True when no part of the message is of a later version than this. */
 bool message_is_known(const ProtobufCMessage *message);
 

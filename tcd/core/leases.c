@@ -103,7 +103,7 @@ enum refusal_code node_register(struct registry *registry, const struct command 
     }
     registration_fill(registry, &node->registration, command);
     table_insert(&registry->nodes_by_registration, node);
-    node_release(node);
+    node_release(registry, node);
     seen_note(registry, &command->node_registered.nonce);
     seen_note(registry, &tk_sign);
     seen_note(registry, &tk_kem);

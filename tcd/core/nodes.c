@@ -95,10 +95,14 @@ static void node_drop(struct registry *registry, struct node *node)
     node_free(node);
 }
 
-static void node_stand(struct node *node, enum node_standing standing, const char *reason,
-                       const char *detail)
+static void node_stand(const struct registry *registry, struct node *node,
+                       enum node_standing standing, const char *reason, const char *detail)
 {
+    if (node->standing != standing) {
+        node->standing_since_s = registry->time_s;
+    }
     node->standing = standing;
+    node->finding = (struct finding){.subject = ""};
     state_text(node->reason, sizeof node->reason, reason);
     state_text(node->detail, sizeof node->detail, detail);
 }
@@ -113,7 +117,8 @@ enum refusal_code nodes_check_manifest(struct registry *registry,
     return REFUSAL_NONE;
 }
 
-static void node_take_entry(struct node *node, const struct node_entry *entry)
+static void node_take_entry(const struct registry *registry, struct node *node,
+                            const struct node_entry *entry)
 {
     node->name = entry->name;
     node->policy_name = entry->policy_name;
@@ -131,10 +136,10 @@ static void node_take_entry(struct node *node, const struct node_entry *entry)
         /* It was out: what it proved before counts no more, until it registers anew. */
         node->cordoned = false;
         if (node->registration.live) {
-            node_stand(node, NODE_QUARANTINED, refusal_name(REFUSAL_EK_NOT_IN_MANIFEST),
+            node_stand(registry, node, NODE_QUARANTINED, refusal_name(REFUSAL_EK_NOT_IN_MANIFEST),
                        "back in the manifest; has to register again");
         } else {
-            node_stand(node, NODE_GOOD, "", "");
+            node_stand(registry, node, NODE_GOOD, "", "");
         }
     }
     node->in_manifest = true;
@@ -151,7 +156,7 @@ static void node_leaves(struct registry *registry, struct node *node)
         return;
     }
     if (was_in && node->standing != NODE_REVOKED) {
-        node_stand(node, NODE_REVOKED, refusal_name(REFUSAL_EK_NOT_IN_MANIFEST),
+        node_stand(registry, node, NODE_REVOKED, refusal_name(REFUSAL_EK_NOT_IN_MANIFEST),
                    "the manifest does not name it any more");
         audit_begin_effect(registry, command_kind_name(COMMAND_NODE_REVOKED));
         audit_text(registry, "node", node->name.text);
@@ -175,7 +180,7 @@ void nodes_of_manifest(struct registry *registry, const struct manifest_facts *f
         const struct node_entry *entry = table_find(&entries, &node->ek_id);
 
         if (entry) {
-            node_take_entry(node, entry);
+            node_take_entry(registry, node, entry);
         } else {
             node_leaves(registry, node);
         }
@@ -185,7 +190,7 @@ void nodes_of_manifest(struct registry *registry, const struct manifest_facts *f
         node = table_find(&registry->nodes_by_ek, &facts->nodes[i].ek_id);
         if (!node) {
             node = state_alloc(1, sizeof *node);
-            node_take_entry(node, &facts->nodes[i]);
+            node_take_entry(registry, node, &facts->nodes[i]);
             node->id = registry->next_node++;
             node->ek_name = facts->nodes[i].ek_name;
             node->ek_id = facts->nodes[i].ek_id;
@@ -236,7 +241,7 @@ enum refusal_code node_revoke(struct registry *registry, const struct command *c
         return state_refuse(registry, REFUSAL_NODE_REVOKED, "%s was revoked before",
                             node->name.text);
     }
-    node_stand(node, NODE_REVOKED, refusal_name(REFUSAL_NODE_REVOKED),
+    node_stand(registry, node, NODE_REVOKED, refusal_name(REFUSAL_NODE_REVOKED),
                command->node_revoked.reason);
     audit_begin(registry);
     audit_text(registry, "node", node->name.text);
@@ -255,20 +260,26 @@ enum refusal_code node_quarantine(struct registry *registry, const struct comman
                                                            : REFUSAL_NODE_QUARANTINED,
                             "%s", node->name.text);
     }
-    node_stand(node, NODE_QUARANTINED, command->node_quarantined.reason,
+    node_stand(registry, node, NODE_QUARANTINED, command->node_quarantined.reason,
                command->node_quarantined.detail);
+    node->finding = command->node_quarantined.finding;
     audit_begin(registry);
     audit_text(registry, "node", node->name.text);
     audit_number(registry, "registration", node->registration.id);
     audit_text(registry, "reason", node->reason);
     audit_text(registry, "detail", node->detail);
+    if (node->finding.subject[0]) {
+        audit_text(registry, "subject", node->finding.subject);
+        audit_text(registry, "expected", node->finding.expected);
+        audit_text(registry, "seen", node->finding.seen);
+    }
     digest_touch_node(registry, node);
     return REFUSAL_NONE;
 }
 
-void node_release(struct node *node)
+void node_release(const struct registry *registry, struct node *node)
 {
-    node_stand(node, NODE_GOOD, "", "");
+    node_stand(registry, node, NODE_GOOD, "", "");
 }
 
 const struct node *registry_node_next(const struct registry *registry, size_t *cursor)

@@ -29,7 +29,7 @@ struct node *node_find_registration(const struct registry *registry, uint64_t re
 void node_insert(struct registry *registry, struct node *node);
 void node_free(struct node *node);
 /* Back to NODE_GOOD. */
-void node_release(struct node *node);
+void node_release(const struct registry *registry, struct node *node);
 
 /* Nonces and trusted keys that were used: the last SEEN_COUNT_MAX of them. */
 struct seen_entry {

@@ -123,6 +123,8 @@ struct node {
     bool cordoned;
     char reason[CORE_REASON_LENGTH_MAX + 1]; /* of its standing; a stable name */
     char detail[CORE_DETAIL_LENGTH_MAX + 1];
+    struct finding finding; /* what its quarantine is about; empty texts where there is nothing */
+    uint64_t standing_since_s; /* 0: it never was anything but good */
     struct registration registration;
     unsigned vm_count; /* owned, or a copy of which lies there */
 };

@@ -142,6 +142,7 @@ struct bytes record_of_node(const struct node *node)
     Tccp__Log__NodeRecord message = TCCP__LOG__NODE_RECORD__INIT;
     const Tccp__Log__SnapshotRecord record = RECORD(NODE, node, &message);
     struct registration_message parts;
+    Tccp__Log__Finding finding;
     Tccp__Attribute attributes[CORE_ATTRIBUTE_COUNT_MAX];
     Tccp__Attribute *attribute_pointers[CORE_ATTRIBUTE_COUNT_MAX];
 
@@ -164,6 +165,8 @@ struct bytes record_of_node(const struct node *node)
     message.cordoned = node->cordoned;
     message.reason = text_of(node->reason);
     message.detail = text_of(node->detail);
+    message.finding = finding_to_message(&node->finding, &finding);
+    message.standing_since_s = node->standing_since_s;
     if (node->registration.id != 0) {
         registration_to_message(&node->registration, &parts, &message);
     }

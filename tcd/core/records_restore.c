@@ -238,13 +238,15 @@ static enum status restore_node(struct registry *registry, const Tccp__Log__Node
     node->in_manifest = message->in_manifest;
     node->host_profile = message->host_profile;
     node->cordoned = message->cordoned;
+    node->standing_since_s = message->standing_since_s;
     if (!field_name(message->name, &node->name) ||
         !field_tpm_name(message->ek_name, &node->ek_name) ||
         !field_name(message->policy_name, &node->policy_name) ||
         !field_digest(message->policy, &node->policy) ||
         !field_standing(message->standing, &node->standing) ||
         !field_text(message->reason, node->reason, CORE_REASON_LENGTH_MAX) ||
-        !field_text(message->detail, node->detail, CORE_DETAIL_LENGTH_MAX)) {
+        !field_text(message->detail, node->detail, CORE_DETAIL_LENGTH_MAX) ||
+        !field_finding(message->finding, &node->finding)) {
         return STATUS_MALFORMED;
     }
     node->ek_id = sha256(tpm_name_view(&node->ek_name));

@@ -3,6 +3,9 @@ TESTS += %D%/processes.bats %D%/startup.bats %D%/cluster.bats %D%/quickstart.bat
 EXTRA_DIST += %D%/processes.bats %D%/startup.bats %D%/cluster.bats %D%/quickstart.bats %D%/support.bash
 EXTRA_DIST += tests/support/perimeter.sh tests/support/processes.sh tests/support/swtpm.sh
 
+# VMs of nodes that are found bad.
+TESTS += %D%/quarantine.bats
+EXTRA_DIST += %D%/quarantine.bats
 TESTS += %D%/nodeagent.bats %D%/resilience.bats
 EXTRA_DIST += %D%/nodeagent.bats %D%/resilience.bats
 # tccpctl without a coordinator.
