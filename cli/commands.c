@@ -181,6 +181,11 @@ OPTIONS(vm_launch_options) = {
     KEY_FILE_OPTION,
     OPTIONS_END,
 };
+OPTIONS(node_replace_options) = {
+    {"ek", 0, "NAME", "TPM name of the new host's endorsement key"},
+    {"manifest", 0, "FILE", "the manifest's text"},
+    OPTIONS_END,
+};
 OPTIONS(vm_proof_options) = {KEY_FILE_OPTION, OPTIONS_END};
 OPTIONS(vm_migrate_options) = {
     {"node", 0, "NODE", "to this node; without it the coordinator picks one"},
@@ -275,6 +280,12 @@ const struct command commands[] = {
     {"node", "revoke", "NAME", 1, 1, "take a node out of the perimeter, now",
      "No key goes to it any more; its VMs are paused, moved or stopped by their policies.",
      node_revoke_options, node_revoke},
+    {"node", "replace", "NAME", 1, 1, "write new hardware under an old name into a manifest",
+     "Edits the manifest's text in place for the next version: the node's `ek`, and `replaces` "
+     "with\n"
+     "the one that it had. Nothing is replaced before enough keys have signed that and it is "
+     "applied.",
+     node_replace_options, node_replace},
     {"user", "new", "NAME", 1, 1, "make a key for a user", NULL, user_new_options, user_new},
     {"user", "enroll", "", 0, 0, "get a certificate for the identity's key",
      "The manifest or an operator must have named the key.", NULL, user_enroll},

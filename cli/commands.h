@@ -76,6 +76,7 @@ enum exit_code node_get(struct cli *cli);
 enum exit_code node_explain(struct cli *cli);
 enum exit_code node_cordon(struct cli *cli);
 enum exit_code node_uncordon(struct cli *cli);
+enum exit_code node_replace(struct cli *cli);
 enum exit_code node_revoke(struct cli *cli);
 
 /* People, and the audit log. */

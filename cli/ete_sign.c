@@ -5,6 +5,7 @@
 #include "cli/output.h"
 #include "cli/signing.h"
 
+#include "lib/base/text.h"
 #include "lib/perimeter/manifest_diff.h"
 
 #include <inttypes.h>
@@ -43,6 +44,20 @@ static void out_path_of(const struct cli *cli, const struct manifest_file *file,
     (void)snprintf(ret_path, size, "%.*s.signed", (int)length, path);
 }
 
+/* New hardware under an old name: people look at it, whatever else has changed. */
+static void replacement_add(struct value *list, const char *kind, const char *name,
+                            const struct tpm_name *replaces)
+{
+    char key[HEX_SIZE(TPM_NAME_SIZE_MAX)], text[256];
+
+    if (replaces->size > 0) {
+        hex_encode(tpm_name_view(replaces), key);
+        (void)snprintf(text, sizeof text, "%s %s is REPLACED by other hardware; it was %s", kind,
+                       name, key);
+        value_add(list, value_string(text));
+    }
+}
+
 /* What a reviewer should know of a manifest before signing it. */
 static void warnings_add(struct value *list, const struct manifest *manifest)
 {
@@ -54,6 +69,12 @@ static void warnings_add(struct value *list, const struct manifest *manifest)
     }
     if (now_s() > manifest->not_after_s) {
         value_add(list, value_string("the manifest has expired"));
+    }
+    for (size_t i = 0; i < manifest->member_count; i++) {
+        replacement_add(list, "member", manifest->members[i].name, &manifest->members[i].replaces);
+    }
+    for (size_t i = 0; i < manifest->node_count; i++) {
+        replacement_add(list, "node", manifest->nodes[i].name, &manifest->nodes[i].replaces);
     }
     for (size_t i = 0; i < manifest->policy_count; i++) {
         const struct manifest_policy *policy = &manifest->policies[i];
@@ -85,6 +106,7 @@ static enum exit_code changes_find(const struct cli *cli, const struct manifest 
 {
     const char *path = option_value(cli, "previous");
     OWN(manifest_file) struct manifest_file previous = {.manifest = NULL};
+    struct refusal undeclared = {.code = REFUSAL_NONE};
     enum exit_code exit_code;
     enum status status;
 
@@ -100,6 +122,10 @@ static enum exit_code changes_find(const struct cli *cli, const struct manifest 
                           "version %" PRIu64 "; the previous one has %" PRIu64, manifest->version,
                           previous.manifest->version);
             return report_refusal(cli, "sign this manifest", &refusal);
+        }
+        status = manifest_replacements_check(previous.manifest, manifest, &undeclared);
+        if (status != STATUS_OK) {
+            return report_either(cli, "sign this manifest", status, &undeclared);
         }
     }
     status = manifest_diff(previous.manifest, manifest, ret_changes);

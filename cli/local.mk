@@ -27,6 +27,7 @@ cli_libcli_a_SOURCES = \
 	%D%/ledger.c %D%/ledger.h \
 	%D%/node.c %D%/node.h \
 	%D%/node_explain.c \
+	%D%/node_replace.c \
 	%D%/options.c \
 	%D%/output.c %D%/output.h \
 	%D%/passphrase.c %D%/passphrase.h \

@@ -34,6 +34,7 @@ struct refusals;
 WARN_UNUSED enum status refusals_new(struct refusals **ret_refusals);
 /* NULL is fine. */
 void refusals_free(struct refusals *refusals);
+DEFINE_OWN_POINTER(refusals, refusals_free)
 
 /* A host that the manifest calls `node` was refused. */
 void refusals_note(struct refusals *refusals, const char *node, const struct refusal *refusal,

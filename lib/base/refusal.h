@@ -32,6 +32,10 @@
     X(DUPLICATE_SIGNER, "duplicate-signer", "one key signed twice; each counts once",              \
       "have another key holder run `tccpctl ete sign`")                                            \
     X(UNKNOWN_SIGNER, "unknown-signer", "the signing key is not a key of this perimeter", "")      \
+    X(UNDECLARED_REPLACEMENT, "undeclared-replacement",                                            \
+      "a name stands for another TPM than in the manifest in force, and `replaces` does not say "  \
+      "so",                                                                                        \
+      "`tccpctl node replace` writes it into the manifest, where its signers see it")              \
     X(OLD_VERSION, "old-version", "the manifest is not newer than the one in force",               \
       "raise `version` in the manifest")                                                           \
     X(OLD_EPOCH, "old-epoch", "the epoch is older than one seen before", "")                       \

@@ -7,6 +7,7 @@ lib_perimeter_libperimeter_a_SOURCES = \
 	%D%/manifest_build.c \
 	%D%/manifest_check.c \
 	%D%/manifest_diff.c %D%/manifest_diff.h \
+	%D%/manifest_edit.c %D%/manifest_edit.h \
 	%D%/manifest_keys.c \
 	%D%/manifest_parse.c \
 	%D%/manifest_print.c \

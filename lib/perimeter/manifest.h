@@ -44,6 +44,7 @@ struct manifest_member {
     const char *name;
     struct tpm_name ek_name, ak_name;
     const char *address, *raft_address; /* host:port; an IPv6 host in brackets */
+    struct tpm_name replaces;           /* the AK of this name before; size 0: none */
 };
 
 /* A reference set, named by its content. */
@@ -64,6 +65,7 @@ struct manifest_policy {
 struct manifest_node {
     const char *name;
     struct tpm_name ek_name;
+    struct tpm_name replaces; /* the EK of this name before; size 0: none */
     const struct manifest_policy *policy;
     size_t attribute_count;
     const struct manifest_attribute *attributes; /* sorted by key, keys unique */
@@ -113,6 +115,7 @@ DEFINE_OWN_POINTER(manifest, manifest_free)
  *  - names of letters, digits, '-', '_', '.', beginning with a letter or digit; unique over members
  *    and nodes together, over operators, over policies; EK names unique over members and nodes
  *    together, AK names and addresses over members, keys over operators;
+ *  - nothing replaces itself;
  *  - every policy named exists; PCRs below 24, each with at least one value of 32 bytes; every
  *    policy lists a PCR or names a reference that is enforced, and the members' names none: nodes
  *    and key holders appraise members too, and have no reference sets;
@@ -146,6 +149,16 @@ struct manifest_expectation {
 WARN_UNUSED enum status manifest_check(const Tccp__SignedDocument *document,
                                        const struct manifest_expectation *expectation,
                                        struct manifest **ret_manifest, struct refusal *ret_refusal);
+
+/*
+ * May `after` follow `before`? New hardware under an old name is never silent: where the EK of a
+ * node, or EK or AK of a member, is another one than that of its name before, `replaces` has to
+ * name the EK (of a member: the AK) that goes. REFUSAL_UNDECLARED_REPLACEMENT. The state machine
+ * holds to the same; here it shows before people sign.
+ */
+WARN_UNUSED enum status manifest_replacements_check(const struct manifest *before,
+                                                    const struct manifest *after,
+                                                    struct refusal *ret_refusal);
 
 /* Look-ups; NULL where there is none. Nodes in O(log n). */
 const struct manifest_member *manifest_member_by_ek(const struct manifest *manifest,

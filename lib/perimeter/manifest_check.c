@@ -1,4 +1,5 @@
 #include "lib/base/protobuf.h"
+#include "lib/base/text.h"
 #include "lib/perimeter/manifest.h"
 
 #include <inttypes.h>
@@ -47,5 +48,41 @@ enum status manifest_check(const Tccp__SignedDocument *document,
                       expectation->now_s - manifest->not_after_s);
     }
     *ret_manifest = TAKE(manifest);
+    return STATUS_OK;
+}
+
+static enum status undeclared(const char *kind, const char *name, const char *key,
+                              const struct tpm_name *before, struct refusal *ret_refusal)
+{
+    char text[HEX_SIZE(TPM_NAME_SIZE_MAX)];
+
+    hex_encode(tpm_name_view(before), text);
+    return refuse(ret_refusal, REFUSAL_UNDECLARED_REPLACEMENT, "%s %s had the %s %s", kind, name,
+                  key, text);
+}
+
+enum status manifest_replacements_check(const struct manifest *before, const struct manifest *after,
+                                        struct refusal *ret_refusal)
+{
+    for (size_t i = 0; i < after->member_count; i++) {
+        const struct manifest_member *new = &after->members[i];
+        const struct manifest_member *old = manifest_member_by_name(before, new->name);
+
+        if (old &&
+            (!tpm_name_equal(&old->ek_name, &new->ek_name) ||
+             !tpm_name_equal(&old->ak_name, &new->ak_name)) &&
+            !tpm_name_equal(&new->replaces, &old->ak_name)) {
+            return undeclared("member", new->name, "AK", &old->ak_name, ret_refusal);
+        }
+    }
+    for (size_t i = 0; i < after->node_count; i++) {
+        const struct manifest_node *new = &after->nodes[i];
+        const struct manifest_node *old = manifest_node_by_name(before, new->name);
+
+        if (old && !tpm_name_equal(&old->ek_name, &new->ek_name) &&
+            !tpm_name_equal(&new->replaces, &old->ek_name)) {
+            return undeclared("node", new->name, "EK", &old->ek_name, ret_refusal);
+        }
+    }
     return STATUS_OK;
 }

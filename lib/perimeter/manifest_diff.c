@@ -12,6 +12,9 @@ struct entry_kind {
     size_t (*count)(const struct manifest *manifest);
     const char *(*entry_name)(const struct manifest *manifest, size_t index);
     void (*print)(struct writer *writer, const struct manifest *manifest, size_t index);
+    /* The name stands for another TPM. NULL: it stands for none. */
+    bool (*is_replaced)(const struct manifest *before, size_t before_index,
+                        const struct manifest *after, size_t after_index);
 };
 
 #define DEFINE_KIND(kind, list)                                                                    \
@@ -52,12 +55,28 @@ static void section_entry_print(struct writer *writer, const struct manifest *ma
     manifest_section_print(writer, manifest);
 }
 
+static bool member_is_replaced(const struct manifest *before, size_t before_index,
+                               const struct manifest *after, size_t after_index)
+{
+    const struct manifest_member *old = &before->members[before_index];
+    const struct manifest_member *new = &after->members[after_index];
+
+    return !tpm_name_equal(&old->ek_name, &new->ek_name) ||
+           !tpm_name_equal(&old->ak_name, &new->ak_name);
+}
+static bool node_is_replaced(const struct manifest *before, size_t before_index,
+                             const struct manifest *after, size_t after_index)
+{
+    return !tpm_name_equal(&before->nodes[before_index].ek_name,
+                           &after->nodes[after_index].ek_name);
+}
+
 static const struct entry_kind kinds[] = {
-    {"manifest", section_count, section_entry_name, section_entry_print},
-    {"member", member_count, member_entry_name, member_entry_print},
-    {"node", node_count, node_entry_name, node_entry_print},
-    {"operator", operator_count, operator_entry_name, operator_entry_print},
-    {"policy", policy_count, policy_entry_name, policy_entry_print},
+    {"manifest", section_count, section_entry_name, section_entry_print, NULL},
+    {"member", member_count, member_entry_name, member_entry_print, member_is_replaced},
+    {"node", node_count, node_entry_name, node_entry_print, node_is_replaced},
+    {"operator", operator_count, operator_entry_name, operator_entry_print, NULL},
+    {"policy", policy_count, policy_entry_name, policy_entry_print, NULL},
 };
 
 /* The next line of a text, its end included. */
@@ -101,9 +120,9 @@ static enum status entry_text(const struct entry_kind *kind, const struct manife
 }
 
 static void head_print(struct writer *writer, char mark, const struct entry_kind *kind,
-                       const char *name)
+                       const char *name, const char *remark)
 {
-    writer_format(writer, "%c %s%s%s\n", mark, kind->name, *name ? " " : "", name);
+    writer_format(writer, "%c %s%s%s%s\n", mark, kind->name, *name ? " " : "", name, remark);
 }
 
 /* Two entries of one name. */
@@ -117,7 +136,11 @@ static enum status entry_diff(struct writer *writer, const struct entry_kind *ki
     TRY(entry_text(kind, before, before_index, &old_text));
     TRY(entry_text(kind, after, after_index, &new_text));
     if (!view_equal(bytes_view(&old_text), bytes_view(&new_text))) {
-        head_print(writer, '~', kind, kind->entry_name(after, after_index));
+        bool is_replaced =
+            kind->is_replaced && kind->is_replaced(before, before_index, after, after_index);
+
+        head_print(writer, '~', kind, kind->entry_name(after, after_index),
+                   is_replaced ? "    REPLACED: another TPM" : "");
         lines_missing_print(writer, bytes_view(&old_text), bytes_view(&new_text), "-");
         lines_missing_print(writer, bytes_view(&new_text), bytes_view(&old_text), "+");
     }
@@ -137,12 +160,12 @@ static enum status kind_diff(struct writer *writer, const struct entry_kind *kin
                         : strcmp(kind->entry_name(before, i), kind->entry_name(after, j));
 
         if (order < 0) {
-            head_print(writer, '-', kind, kind->entry_name(before, i++));
+            head_print(writer, '-', kind, kind->entry_name(before, i++), "");
         } else if (order > 0) {
             OWN(bytes) struct bytes text = {0};
 
             TRY(entry_text(kind, after, j, &text));
-            head_print(writer, '+', kind, kind->entry_name(after, j++));
+            head_print(writer, '+', kind, kind->entry_name(after, j++), "");
             lines_missing_print(writer, bytes_view(&text), (struct view){NULL, 0}, "+");
         } else {
             TRY(entry_diff(writer, kind, before, i++, after, j++));

@@ -138,9 +138,18 @@ KEY(member_raft_address_key)
     return string_set(&member_now(parser)->raft_address, value->text);
 }
 
+KEY(member_replaces_key)
+{
+    return tpm_name_set(parser, value, &member_now(parser)->replaces);
+}
+
 KEY(node_ek_key)
 {
     return tpm_name_set(parser, value, &node_now(parser)->ek_name);
+}
+KEY(node_replaces_key)
+{
+    return tpm_name_set(parser, value, &node_now(parser)->replaces);
 }
 KEY(node_policy_key)
 {
@@ -287,7 +296,9 @@ static const struct {
     {SECTION_MEMBER, "ak", REQUIRED, member_ak_key},
     {SECTION_MEMBER, "address", REQUIRED, member_address_key},
     {SECTION_MEMBER, "raft_address", REQUIRED, member_raft_address_key},
+    {SECTION_MEMBER, "replaces", 0, member_replaces_key},
     {SECTION_NODE, "ek", REQUIRED, node_ek_key},
+    {SECTION_NODE, "replaces", 0, node_replaces_key},
     {SECTION_NODE, "policy", REQUIRED, node_policy_key},
     {SECTION_NODE, "attribute", REPEATED | NAMED, node_attribute_key},
     {SECTION_OPERATOR, "role", REQUIRED, operator_role_key},

@@ -194,6 +194,23 @@ static enum status policies_read(struct manifest *manifest, struct refusal *ret_
     return STATUS_OK;
 }
 
+/* Absent, or the name of another TPM's key than the entry's own. */
+static enum status replaces_read(const char *entry, ProtobufCBinaryData source,
+                                 const struct tpm_name *own, struct tpm_name *ret_replaces,
+                                 struct refusal *ret_refusal)
+{
+    *ret_replaces = (struct tpm_name){.size = 0};
+    if (source.len == 0) {
+        return STATUS_OK;
+    }
+    if (tpm_name_of_view(protobuf_view(source), ret_replaces) != STATUS_OK ||
+        tpm_name_equal(ret_replaces, own)) {
+        return refuse(ret_refusal, REFUSAL_MALFORMED,
+                      "%s: what it replaces is no TPM name of another key", entry);
+    }
+    return STATUS_OK;
+}
+
 static enum status member_read(const Tccp__MemberEntry *source, struct manifest_member *ret_member,
                                struct refusal *ret_refusal)
 {
@@ -206,6 +223,8 @@ static enum status member_read(const Tccp__MemberEntry *source, struct manifest_
         return refuse(ret_refusal, REFUSAL_MALFORMED, "member %s: an address is not host:port",
                       source->name);
     }
+    TRY(replaces_read(source->name, source->replaces, &ret_member->ak_name, &ret_member->replaces,
+                      ret_refusal));
     ret_member->name = source->name;
     ret_member->address = source->address;
     ret_member->raft_address = source->raft_address;
@@ -289,6 +308,8 @@ static enum status node_read(const struct manifest *manifest, const Tccp__NodeEn
         return refuse(ret_refusal, REFUSAL_POLICY_MISSING,
                       "node %s names a policy that the manifest does not have", source->name);
     }
+    TRY(replaces_read(source->name, source->replaces, &ret_node->ek_name, &ret_node->replaces,
+                      ret_refusal));
     TRY(attributes_read(source, attributes, ret_refusal));
     ret_node->name = source->name;
     ret_node->attribute_count = source->n_attributes;

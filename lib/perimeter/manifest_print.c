@@ -72,6 +72,9 @@ void member_print(struct writer *writer, const struct manifest_member *member)
     writer_format(writer, "member %s {\n", member->name);
     name_print(writer, "ek", &member->ek_name);
     name_print(writer, "ak", &member->ak_name);
+    if (member->replaces.size > 0) {
+        name_print(writer, "replaces", &member->replaces);
+    }
     string_print(writer, "address", member->address);
     string_print(writer, "raft_address", member->raft_address);
     writer_format(writer, "}\n");
@@ -81,6 +84,9 @@ void node_print(struct writer *writer, const struct manifest_node *node)
 {
     writer_format(writer, "node %s {\n", node->name);
     name_print(writer, "ek", &node->ek_name);
+    if (node->replaces.size > 0) {
+        name_print(writer, "replaces", &node->replaces);
+    }
     string_print(writer, "policy", node->policy->name);
     for (size_t i = 0; i < node->attribute_count; i++) {
         writer_format(writer, "    attribute %s = %s\n", node->attributes[i].key,

@@ -22,6 +22,7 @@
  *     }
  *     node n1 {
  *         ek = 000b...
+ *         replaces = 000b...     # new hardware: the EK of this name before; of a member, the AK
  *         policy = compute
  *         attribute zone = a
  *     }

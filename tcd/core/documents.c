@@ -28,6 +28,12 @@ static const Tccp__PcrPolicy *policy_find(const Tccp__PerimeterManifest *manifes
     return NULL;
 }
 
+static bool field_replaces(ProtobufCBinaryData source, struct tpm_name *ret_name)
+{
+    *ret_name = (struct tpm_name){.size = 0};
+    return source.len == 0 || field_tpm_name(source, ret_name);
+}
+
 static enum status members_parse(const Tccp__PerimeterManifest *manifest,
                                  struct manifest_facts *facts)
 {
@@ -45,6 +51,7 @@ static enum status members_parse(const Tccp__PerimeterManifest *manifest,
         if (!field_name(source->name, &member->name) ||
             !field_tpm_name(source->ek_name, &member->ek_name) ||
             !field_tpm_name(source->ak_name, &member->ak_name) ||
+            !field_replaces(source->replaces, &facts->member_replaces[i]) ||
             !field_text(source->address, member->address, CORE_ADDRESS_LENGTH_MAX) ||
             !field_text(source->raft_address, member->raft_address, CORE_ADDRESS_LENGTH_MAX)) {
             return STATUS_MALFORMED;
@@ -106,7 +113,8 @@ static enum status nodes_parse(const Tccp__PerimeterManifest *manifest,
         }
         if (policy == manifest->n_policies || !field_name(source->name, &node->name) ||
             !field_name(source->policy, &node->policy_name) ||
-            !field_tpm_name(source->ek_name, &node->ek_name)) {
+            !field_tpm_name(source->ek_name, &node->ek_name) ||
+            !field_replaces(source->replaces, &node->replaces)) {
             return STATUS_MALFORMED;
         }
         node->ek_id = sha256(tpm_name_view(&node->ek_name));

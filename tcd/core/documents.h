@@ -12,6 +12,7 @@ struct node_entry {
     struct core_name name;
     struct tpm_name ek_name;
     struct digest ek_id;
+    struct tpm_name replaces; /* size 0: none */
     struct core_name policy_name;
     struct digest policy; /* SHA-256 of the PcrPolicy's bytes */
     bool host_profile;
@@ -43,6 +44,7 @@ struct manifest_facts {
     struct digest member_policy;
     unsigned member_count;
     struct member_entry members[CORE_MEMBER_COUNT_MAX];
+    struct tpm_name member_replaces[CORE_MEMBER_COUNT_MAX]; /* size 0: none */
     unsigned node_count;
     struct node_entry *nodes;
     unsigned operator_count;

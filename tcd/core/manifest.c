@@ -55,6 +55,7 @@ static enum refusal_code check_manifest(struct registry *registry,
 {
     const struct perimeter *perimeter = &registry->perimeter;
     const struct manifest_facts *facts = change->manifest_facts;
+    enum refusal_code verdict;
     bool signed_again = change->succession_count > 0 &&
                         facts->version == perimeter->manifest_version &&
                         digest_equal(&facts->digest, &perimeter->manifest_digest);
@@ -68,13 +69,13 @@ static enum refusal_code check_manifest(struct registry *registry,
                             (unsigned long long)perimeter->manifest_epoch);
     }
     if (perimeter->manifest_version > 0) {
-        enum refusal_code verdict = references_check_manifest(registry, facts);
-
+        verdict = references_check_manifest(registry, facts);
         if (verdict != REFUSAL_NONE) {
             return verdict;
         }
     }
-    return nodes_check_manifest(registry, facts);
+    verdict = members_check_manifest(registry, facts);
+    return verdict == REFUSAL_NONE ? nodes_check_manifest(registry, facts) : verdict;
 }
 
 static enum refusal_code check_endorsement(struct registry *registry,

@@ -19,6 +19,30 @@ static const struct member_entry *entry_by_ek(const struct registry *registry, s
     return NULL;
 }
 
+static bool same_name(const struct tpm_name *left, const struct tpm_name *right)
+{
+    return view_equal(tpm_name_view(left), tpm_name_view(right));
+}
+
+enum refusal_code members_check_manifest(struct registry *registry,
+                                         const struct manifest_facts *facts)
+{
+    for (unsigned i = 0; i < facts->member_count; i++) {
+        const struct member_entry *entry = &facts->members[i];
+        const struct member_entry *former = registry_member_entry(registry, entry->name.text);
+
+        if (former &&
+            (!same_name(&former->ek_name, &entry->ek_name) ||
+             !same_name(&former->ak_name, &entry->ak_name)) &&
+            !same_name(&facts->member_replaces[i], &former->ak_name)) {
+            return state_refuse(registry, REFUSAL_UNDECLARED_REPLACEMENT,
+                                "member %s has another TPM in the manifest in force",
+                                entry->name.text);
+        }
+    }
+    return REFUSAL_NONE;
+}
+
 enum refusal_code member_join(struct registry *registry, const struct command *command)
 {
     const struct tpm_name *ek_name = &command->member_joined.ek_name;

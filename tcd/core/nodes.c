@@ -114,6 +114,17 @@ enum refusal_code nodes_check_manifest(struct registry *registry,
         return state_refuse(registry, REFUSAL_LIMIT, "%zu nodes hold VMs outside the manifest",
                             registry->nodes.count);
     }
+    for (unsigned i = 0; i < facts->node_count; i++) {
+        const struct node_entry *entry = &facts->nodes[i];
+        const struct node *former = table_find(&registry->nodes_by_name, &entry->name);
+
+        if (former && !digest_equal(&former->ek_id, &entry->ek_id) &&
+            !view_equal(tpm_name_view(&entry->replaces), tpm_name_view(&former->ek_name))) {
+            return state_refuse(registry, REFUSAL_UNDECLARED_REPLACEMENT,
+                                "node %s has another TPM in the manifest in force",
+                                entry->name.text);
+        }
+    }
     return REFUSAL_NONE;
 }
 

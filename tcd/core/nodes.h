@@ -12,6 +12,7 @@
 #include "tcd/core/documents.h"
 #include "tcd/core/state.h"
 
+/* There is room for them; and new hardware under an old name says what it replaces. */
 enum refusal_code nodes_check_manifest(struct registry *registry,
                                        const struct manifest_facts *facts);
 void nodes_of_manifest(struct registry *registry, const struct manifest_facts *facts);

@@ -148,15 +148,24 @@ static void policy_name_sets(struct policy_parts *parts, uint32_t sets)
 
 struct member_parts {
     Tccp__MemberEntry entry;
-    struct tpm_name ek_name, ak_name;
+    struct tpm_name ek_name, ak_name, replaces;
     char name[16], address[32];
 };
 
-static void member_make(unsigned number, struct member_parts *parts)
+static void member_make(const struct fixture_manifest *manifest, unsigned number,
+                        struct member_parts *parts)
 {
     tccp__member_entry__init(&parts->entry);
     parts->ek_name = fixture_tpm_name(100 + number);
     parts->ak_name = fixture_tpm_name(200 + number);
+    if (manifest->declared_members >> number & 1) {
+        parts->replaces = parts->ak_name;
+        parts->entry.replaces = protobuf_data(tpm_name_view(&parts->replaces));
+    }
+    if (manifest->new_members >> number & 1) {
+        parts->ek_name = fixture_tpm_name(600 + number);
+        parts->ak_name = fixture_tpm_name(700 + number);
+    }
     (void)snprintf(parts->name, sizeof parts->name, "tc-%u", number);
     (void)snprintf(parts->address, sizeof parts->address, "127.0.0.1:%u", 7000 + number);
     parts->entry.name = parts->name;
@@ -169,22 +178,30 @@ static void member_make(unsigned number, struct member_parts *parts)
 struct node_parts {
     Tccp__NodeEntry entry;
     Tccp__Attribute zone, *zone_pointer;
-    struct tpm_name ek_name;
+    struct tpm_name ek_name, replaces;
     struct core_name name;
 };
 
-static void node_make(unsigned number, bool strict, struct node_parts *parts)
+static void node_make(const struct fixture_manifest *manifest, unsigned number,
+                      struct node_parts *parts)
 {
     tccp__node_entry__init(&parts->entry);
     tccp__attribute__init(&parts->zone);
     parts->ek_name = fixture_tpm_name(number);
+    if (manifest->declared_nodes >> number & 1) {
+        parts->replaces = parts->ek_name;
+        parts->entry.replaces = protobuf_data(tpm_name_view(&parts->replaces));
+    }
+    if (manifest->new_nodes >> number & 1) {
+        parts->ek_name = fixture_tpm_name(500 + number);
+    }
     parts->name = fixture_node_name(number);
     parts->zone.key = text_of("zone");
     parts->zone.value = text_of(number % 2 == 0 ? "even" : "odd");
     parts->zone_pointer = &parts->zone;
     parts->entry.name = parts->name.text;
     parts->entry.ek_name = protobuf_data(tpm_name_view(&parts->ek_name));
-    parts->entry.policy = text_of(strict ? "strict" : "plain");
+    parts->entry.policy = text_of(manifest->strict_policy >> number & 1 ? "strict" : "plain");
     parts->entry.n_attributes = 1;
     parts->entry.attributes = &parts->zone_pointer;
 }
@@ -230,7 +247,7 @@ struct bytes fixture_manifest_document(const struct fixture_manifest *manifest)
     message.policies = policy_pointers;
     message.member_policy = text_of("member");
     for (unsigned i = 0; i < manifest->members; i++) {
-        member_make(i, &members[i]);
+        member_make(manifest, i, &members[i]);
         member_pointers[i] = &members[i].entry;
     }
     message.n_members = manifest->members;
@@ -238,7 +255,7 @@ struct bytes fixture_manifest_document(const struct fixture_manifest *manifest)
     message.nodes = node_pointers;
     for (unsigned i = 0; i < FIXTURE_NODE_MAX; i++) {
         if (manifest->nodes & 1U << i) {
-            node_make(i, manifest->strict_policy & 1U << i, &nodes[message.n_nodes]);
+            node_make(manifest, i, &nodes[message.n_nodes]);
             node_pointers[message.n_nodes] = &nodes[message.n_nodes].entry;
             message.n_nodes++;
         }

@@ -24,7 +24,10 @@ struct fixture_manifest {
     unsigned plain_revision, strict_revision, member_revision; /* contents of the policies */
     uint32_t references; /* bit k: "plain" names set k (fixture_set()) */
     bool without_operator;
-    unsigned perimeter; /* 0 is the one that fixture_start() adopts */
+    /* bit k: node or member k has other hardware (EK 500 + k; member: EK and AK 600 + k) ... */
+    uint32_t new_nodes, new_members;
+    uint32_t declared_nodes, declared_members; /* ... and says what it replaces */
+    unsigned perimeter;                        /* 0 is the one that fixture_start() adopts */
 };
 
 struct digest fixture_digest(const char *label, uint64_t number);

@@ -4,8 +4,8 @@ EXTRA_DIST += %D%/processes.bats %D%/startup.bats %D%/cluster.bats %D%/quickstar
 EXTRA_DIST += tests/support/perimeter.sh tests/support/processes.sh tests/support/swtpm.sh
 
 # VMs of nodes that are found bad.
-TESTS += %D%/quarantine.bats
-EXTRA_DIST += %D%/quarantine.bats
+TESTS += %D%/quarantine.bats %D%/node_verdicts.bats
+EXTRA_DIST += %D%/quarantine.bats %D%/node_verdicts.bats
 TESTS += %D%/nodeagent.bats %D%/resilience.bats
 EXTRA_DIST += %D%/nodeagent.bats %D%/resilience.bats
 # tccpctl without a coordinator.

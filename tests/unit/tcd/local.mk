@@ -7,6 +7,7 @@ UNIT_TCD = \
 	tests/unit/tcd/test_machine \
 	tests/unit/tcd/test_quoter \
 	tests/unit/tcd/test_reference_sets \
+	tests/unit/tcd/test_refusals \
 	tests/unit/tcd/test_replica \
 	tests/unit/tcd/test_proposals \
 	tests/unit/tcd/test_vm_release \
@@ -22,6 +23,8 @@ tests_unit_tcd_test_replica_SOURCES = %D%/test_replica.c
 tests_unit_tcd_test_replica_LDADD = tcd/libreplica.a $(LINK_NETTEST) $(RAFT_LIBS)
 tests_unit_tcd_test_authorize_SOURCES = %D%/test_authorize.c
 tests_unit_tcd_test_authorize_LDADD = $(LINK_TCD) $(LINK_TEST)
+tests_unit_tcd_test_refusals_SOURCES = %D%/test_refusals.c
+tests_unit_tcd_test_refusals_LDADD = $(LINK_TCD) tests/support/libcorefixture.a $(LINK_CORE) $(LINK_TEST)
 tests_unit_tcd_test_leases_SOURCES = %D%/test_leases.c
 tests_unit_tcd_test_leases_LDADD = $(LINK_TCD) $(LINK_TEST)
 tests_unit_tcd_test_quoter_SOURCES = %D%/test_quoter.c

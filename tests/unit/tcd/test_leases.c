@@ -47,6 +47,21 @@ static void a_lease_expires_once_it_is_old_and_not_before(void **state)
     assert_int_equal(expiry.renewal, 0);
 }
 
+static void what_is_left_of_a_lease_counts_from_its_last_renewal(void **state)
+{
+    OWN(leases) struct leases *leases = NULL;
+
+    (void)state;
+    assert_ok(leases_new(&leases));
+    register_node(leases, 7, 1000);
+    assert_int_equal(leases_left_ms(leases, 8, LEASE_MS, 1000), 0);
+    assert_int_equal(leases_left_ms(leases, 7, LEASE_MS, 1000), LEASE_MS);
+    assert_int_equal(leases_left_ms(leases, 7, LEASE_MS, 11000), LEASE_MS - 10000);
+    assert_int_equal(leases_left_ms(leases, 7, LEASE_MS, 1000 + LEASE_MS), 0);
+    renew(leases, 7, 1, REFUSAL_NONE, 21000);
+    assert_int_equal(leases_left_ms(leases, 7, LEASE_MS, 21500), LEASE_MS - 500);
+}
+
 static void a_renewal_that_was_committed_begins_the_lease_anew(void **state)
 {
     OWN(leases) struct leases *leases = NULL;
@@ -125,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lease_expires_once_it_is_old_and_not_before),
+        cmocka_unit_test(what_is_left_of_a_lease_counts_from_its_last_renewal),
         cmocka_unit_test(a_renewal_that_was_committed_begins_the_lease_anew),
         cmocka_unit_test(a_renewal_that_was_refused_does_not),
         cmocka_unit_test(an_expiry_is_asked_for_again_only_after_a_while),

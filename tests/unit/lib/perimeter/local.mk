@@ -4,6 +4,7 @@ UNIT_PERIMETER = \
 	tests/unit/lib/perimeter/test_endorsement \
 	tests/unit/lib/perimeter/test_manifest \
 	tests/unit/lib/perimeter/test_manifest_diff \
+	tests/unit/lib/perimeter/test_manifest_edit \
 	tests/unit/lib/perimeter/test_manifest_text \
 	tests/unit/lib/perimeter/test_member_chain \
 	tests/unit/lib/perimeter/test_memory \
@@ -20,6 +21,8 @@ tests_unit_lib_perimeter_test_manifest_SOURCES = %D%/test_manifest.c
 tests_unit_lib_perimeter_test_manifest_LDADD = $(LINK_PERIMETERTEST)
 tests_unit_lib_perimeter_test_manifest_diff_SOURCES = %D%/test_manifest_diff.c
 tests_unit_lib_perimeter_test_manifest_diff_LDADD = $(LINK_PERIMETERTEST)
+tests_unit_lib_perimeter_test_manifest_edit_SOURCES = %D%/test_manifest_edit.c
+tests_unit_lib_perimeter_test_manifest_edit_LDADD = $(LINK_PERIMETERTEST)
 tests_unit_lib_perimeter_test_manifest_text_SOURCES = %D%/test_manifest_text.c
 tests_unit_lib_perimeter_test_manifest_text_LDADD = $(LINK_PERIMETERTEST)
 tests_unit_lib_perimeter_test_member_chain_SOURCES = %D%/test_member_chain.c

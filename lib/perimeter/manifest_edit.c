@@ -1,0 +1,137 @@
+#include "lib/perimeter/manifest_edit.h"
+
+#include "lib/base/text.h"
+#include "lib/perimeter/manifest_text_private.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A line of the text with what it says; a text that compiles has only lines that parse. */
+struct line {
+    struct view bytes; /* with its end */
+    struct statement statement;
+};
+
+static enum status line_next(struct parser *parser, struct line *ret_line)
+{
+    const uint8_t *start = parser->reader.at;
+
+    TRY(statement_read(parser, &ret_line->statement));
+    ret_line->bytes = (struct view){start, (size_t)(parser->reader.at - start)};
+    return STATUS_OK;
+}
+
+static bool assigns(const struct statement *statement, const char *key)
+{
+    return statement->assigns && statement->count == 1 && view_is(statement->words[0].text, key);
+}
+
+static bool opens_node(const struct statement *statement, const char *node)
+{
+    return statement->opens && statement->count == 2 && view_is(statement->words[0].text, "node") &&
+           view_is(statement->words[1].text, node);
+}
+
+static bool opens_manifest(const struct statement *statement)
+{
+    return statement->opens && statement->count == 1 &&
+           view_is(statement->words[0].text, "manifest");
+}
+
+/* The line with another value in its place. */
+static void line_print_with(struct writer *writer, const struct line *line, const char *value)
+{
+    const struct view old = line->statement.value.text;
+    const uint8_t *end = old.data + old.size;
+
+    writer_view(writer, (struct view){line->bytes.data, (size_t)(old.data - line->bytes.data)});
+    writer_view(writer, view_string(value));
+    writer_view(writer, (struct view){end, line->bytes.size - (size_t)(end - line->bytes.data)});
+}
+
+/* The indentation of a line. */
+static struct view indentation(const struct line *line)
+{
+    size_t size = 0;
+
+    while (size < line->bytes.size &&
+           (line->bytes.data[size] == ' ' || line->bytes.data[size] == '\t')) {
+        size++;
+    }
+    return (struct view){line->bytes.data, size};
+}
+
+static enum status edit(struct view text, const char *node, const char *old_ek, const char *new_ek,
+                        uint64_t version, struct writer *writer, struct text_error *ret_error)
+{
+    struct parser parser = {.reader = reader_of(text), .error = ret_error};
+    bool in_manifest = false, in_node = false;
+    struct line line;
+    char number[24];
+
+    (void)snprintf(number, sizeof number, "%" PRIu64, version);
+    while (parser.reader.left) {
+        TRY(line_next(&parser, &line));
+        if (line.statement.opens) {
+            in_manifest = opens_manifest(&line.statement);
+            in_node = opens_node(&line.statement, node);
+        }
+        if (in_manifest && assigns(&line.statement, "version")) {
+            line_print_with(writer, &line, number);
+        } else if (in_node && assigns(&line.statement, "ek")) {
+            line_print_with(writer, &line, new_ek);
+            if (line.bytes.data[line.bytes.size - 1] != '\n') {
+                writer_u8(writer, '\n');
+            }
+            writer_view(writer, indentation(&line));
+            writer_format(writer, "replaces = %s\n", old_ek);
+        } else {
+            writer_view(writer, line.bytes);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status compile(struct view text, struct manifest **ret_manifest,
+                           struct text_error *ret_error, struct refusal *ret_refusal)
+{
+    OWN(bytes) struct bytes bytes = {0};
+
+    TRY(manifest_text_compile(text, &bytes, ret_error));
+    return manifest_parse(bytes_view(&bytes), ret_manifest, ret_refusal);
+}
+
+enum status manifest_edit_replace(struct view text, const char *node,
+                                  const struct tpm_name *ek_name, struct bytes *ret_text,
+                                  struct text_error *ret_error, struct refusal *ret_refusal)
+{
+    OWN(manifest) struct manifest *before = NULL;
+    OWN(manifest) struct manifest *after = NULL;
+    OWN(writer) struct writer writer = writer_new(MANIFEST_TEXT_SIZE_MAX);
+    OWN(bytes) struct bytes edited = {0};
+    char old_ek[HEX_SIZE(TPM_NAME_SIZE_MAX)], new_ek[HEX_SIZE(TPM_NAME_SIZE_MAX)];
+    const struct manifest_node *entry;
+
+    *ret_error = (struct text_error){.message = ""};
+    TRY(compile(text, &before, ret_error, ret_refusal));
+    entry = manifest_node_by_name(before, node);
+    if (!entry) {
+        return refuse(ret_refusal, REFUSAL_NOT_FOUND, "the manifest has no node %.63s", node);
+    }
+    if (tpm_name_equal(&entry->ek_name, ek_name)) {
+        return refuse(ret_refusal, REFUSAL_ALREADY_EXISTS, "node %s has this EK already", node);
+    }
+    if (entry->replaces.size > 0) {
+        return refuse(ret_refusal, REFUSAL_ALREADY_EXISTS,
+                      "node %s has a `replaces` already: take it out once that version is in force",
+                      node);
+    }
+    hex_encode(tpm_name_view(&entry->ek_name), old_ek);
+    hex_encode(tpm_name_view(ek_name), new_ek);
+    TRY(edit(text, node, old_ek, new_ek, before->version + 1, &writer, ret_error));
+    TRY(writer_take(&writer, &edited));
+    TRY(compile(bytes_view(&edited), &after, ret_error, ret_refusal));
+    *ret_text = TAKE(edited);
+    return STATUS_OK;
+}
