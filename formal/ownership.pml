@@ -3,11 +3,12 @@
  *
  * Two hosts and the committed state of the coordinator. Every step of every party may happen at any time; what the
  * coordinator sends arrives late, repeatedly, or never. Leases run out, agents restart (QEMU lives on under the
- * launcher), one host crashes. Claims: never do two copies run; when nothing more can happen, one runs, unless a host
- * took the only copy with it.
+ * launcher), one host crashes, the owner's grant is withdrawn because its host was found bad. Claims: never do two copies
+ * run; none runs that was frozen because its grant was withdrawn, before its host registered anew; when nothing more can
+ * happen, one runs, unless a host took the only copy with it.
  *
- * -DWITHOUT_A ... -DWITHOUT_E take one rule of section 5 away; formal/test_ownership.sh expects that to break a claim. (f)
- * is about who may be given a key (I1), not about these claims.
+ * -DWITHOUT_A ... -DWITHOUT_E take one rule of section 5 away, -DWITHOUT_W the new generation of a withdrawal;
+ * formal/test_ownership.sh expects that to break a claim. (f) is about who may be given a key (I1), not about these claims.
  *
  * model                               tcd/core (command kinds)
  *   authorise                           MIGRATION_AUTHORIZED
@@ -20,6 +21,8 @@
  *   start_elsewhere                     VM_FENCED, then RESTART_AUTHORIZED
  *   expire                              LEASE_EXPIRED
  *   register                            NODE_REGISTERED, VM_READOPTED
+ *   withdraw                            GRANT_WITHDRAWN (the owner's node is quarantined or revoked)
+ *   pause                               pending: PENDING_PAUSE
  */
 
 #define SOURCE 0
@@ -44,6 +47,9 @@
 #ifndef RESTARTS_MAX
 #define RESTARTS_MAX 2
 #endif
+#ifndef WITHDRAWALS_MAX
+#define WITHDRAWALS_MAX 1
+#endif
 #ifndef EXPIRIES_MAX
 #define EXPIRIES_MAX 2
 #endif
@@ -65,6 +71,9 @@ byte migration = IDLE;
 byte migration_count;
 byte reported[2];      /* number of the migration last reported */
 bool resumed = 1;
+bool paused;           /* the owner's grant is withdrawn, until its host registers anew */
+bool heeded;           /* its host froze the copy for that */
+byte withdrawals;
 
 byte opened;           /* number of the migration that the source has begun */
 bool excused;          /* the memory of the VM was lost in a way that nobody can prevent */
@@ -77,6 +86,8 @@ byte grant_generation[4], grant_registration[4];
 /* The agent speaks for a registration whose lease, as it counts it, still runs. */
 #define ACTIVE(h) (agent[h] && !unregistered[h] && lease[h])
 
+/* A grant that was withdrawn, and heeded, serves no more. */
+#define never_withdrawn(h) assert(!(paused && heeded && owner == h && copy[h] == RUNNING))
 #define never_two() assert(!(copy[SOURCE] == RUNNING && copy[DESTINATION] == RUNNING))
 
 #ifdef WITHOUT_A
@@ -94,6 +105,7 @@ inline start(h)
     :: h == SOURCE -> frozen_by_us = 0
     :: else
     fi;
+    never_withdrawn(h);
     never_two()
 }
 
@@ -136,6 +148,10 @@ inline lose_lease(h)
 
 inline register(h)
 {
+    if
+    :: owner == h -> paused = 0; heeded = 0
+    :: else
+    fi;
 #ifdef WITHOUT_D
     /* A renewal revives the registration that had expired, and with it whatever was sent for it. */
     if
@@ -200,7 +216,7 @@ init {
 
     do
     /* authorise */
-    :: atomic { (migration == IDLE || migration == ABORTED) && owner == SOURCE && resumed &&
+    :: atomic { (migration == IDLE || migration == ABORTED) && owner == SOURCE && resumed && !paused &&
                 lease_committed[SOURCE] && lease_committed[DESTINATION] && migration_count < MIGRATIONS_MAX ->
                 migration = OPEN; migration_count++; resumed = 0; raise_generation() }
 
@@ -230,12 +246,23 @@ init {
     :: atomic { migration == OPEN -> migration = ABORTED; resumed = 0; raise_generation() }
 
     /* grants to the owner that the state names */
-    :: atomic { migration != OPEN && lease_committed[owner] &&
+    :: atomic { migration != OPEN && lease_committed[owner] && !paused &&
                 (grant_generation[2 * owner + 1] != generation ||
                  grant_registration[2 * owner + 1] != registration[owner]) -> send_grant(owner) }
 
     :: atomic { migration != OPEN && !resumed && copy[owner] == RUNNING && ACTIVE(owner) &&
                 seen[owner] == generation -> resumed = 1 /* commit_resumed */ }
+
+    /* withdraw; pause; the host is good again */
+    :: atomic { migration != OPEN && !paused && lease_committed[owner] && withdrawals < WITHDRAWALS_MAX ->
+                paused = 1; withdrawals++;
+#ifndef WITHOUT_W
+                raise_generation()
+#endif
+    }
+    :: atomic { paused && !heeded && ACTIVE(owner) && COMPLETE(owner) ->
+                seen[owner] = generation; copy[owner] = FROZEN; heeded = 1 }
+    :: atomic { paused && ACTIVE(owner) -> register(owner) }
 
     /* the losing copy */
 #ifdef WITHOUT_C
@@ -249,16 +276,16 @@ init {
     /* revert: the owner's new registration reports that its copy is no more */
     :: atomic { migration == DONE && owner == DESTINATION && !resumed && ACTIVE(DESTINATION) &&
                 copy[DESTINATION] == ABSENT && copy[SOURCE] == FROZEN && lease_committed[SOURCE] ->
-                owner = SOURCE; migration = ABORTED; raise_generation() }
+                owner = SOURCE; migration = ABORTED; paused = 0; heeded = 0; raise_generation() }
     :: atomic { migration == ABORTED && owner == SOURCE && !resumed && ACTIVE(SOURCE) && copy[SOURCE] == ABSENT &&
                 copy[DESTINATION] == FROZEN && lease_committed[DESTINATION] ->
-                owner = DESTINATION; migration = DONE; raise_generation() }
+                owner = DESTINATION; migration = DONE; paused = 0; heeded = 0; raise_generation() }
 #endif
 
     /* start_elsewhere: the owner is fenced; a new start from the image */
     :: atomic { migration != OPEN && !lease_committed[owner] && copy[OTHER(owner)] == ABSENT && ACTIVE(OTHER(owner)) &&
                 lease_committed[OTHER(owner)] ->
-                owner = OTHER(owner); copy[owner] = FROZEN; excused = 1; migration = IDLE;
+                owner = OTHER(owner); copy[owner] = FROZEN; excused = 1; migration = IDLE; paused = 0; heeded = 0;
                 migration_count = MIGRATIONS_MAX; resumed = 0; raise_generation() }
 
     EACH_HOST(SOURCE)

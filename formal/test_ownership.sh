@@ -78,5 +78,6 @@ breaks without_generations_two_copies_run "$two_run" a -DWITHOUT_A
 breaks a_source_that_resumes_by_itself_makes_two_copies "$two_run" b -DWITHOUT_B
 breaks a_losing_copy_destroyed_too_early_loses_the_vm "$vm_lost" c -DWITHOUT_C
 breaks a_renewal_that_revives_an_expired_lease_makes_two_copies "$two_run" d -DWITHOUT_D
+breaks a_withdrawal_without_a_new_generation_is_undone_by_an_old_grant '(paused&&heeded)' w -DWITHOUT_W
 breaks without_deadlines_in_the_launcher_two_copies_run "$two_run" e -DWITHOUT_E
 printf '1..%d\n' $count
