@@ -1,7 +1,6 @@
 #include "lib/perimeter/manifest_edit.h"
 
 #include "lib/base/text.h"
-#include "lib/perimeter/manifest_text_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,12 +12,12 @@ struct line {
     struct statement statement;
 };
 
-static enum status line_next(struct parser *parser, struct line *ret_line)
+static enum status line_next(struct statement_reader *reader, struct line *ret_line)
 {
-    const uint8_t *start = parser->reader.at;
+    const uint8_t *start = reader->bytes.at;
 
-    TRY(statement_read(parser, &ret_line->statement));
-    ret_line->bytes = (struct view){start, (size_t)(parser->reader.at - start)};
+    TRY(statement_read(reader, &ret_line->statement));
+    ret_line->bytes = (struct view){start, (size_t)(reader->bytes.at - start)};
     return STATUS_OK;
 }
 
@@ -65,14 +64,14 @@ static struct view indentation(const struct line *line)
 static enum status edit(struct view text, const char *node, const char *old_ek, const char *new_ek,
                         uint64_t version, struct writer *writer, struct text_error *ret_error)
 {
-    struct parser parser = {.reader = reader_of(text), .error = ret_error};
+    struct statement_reader reader = {.bytes = reader_of(text), .error = ret_error};
     bool in_manifest = false, in_node = false;
     struct line line;
     char number[24];
 
     (void)snprintf(number, sizeof number, "%" PRIu64, version);
-    while (parser.reader.left) {
-        TRY(line_next(&parser, &line));
+    while (reader.bytes.left) {
+        TRY(line_next(&reader, &line));
         if (line.statement.opens) {
             in_manifest = opens_manifest(&line.statement);
             in_node = opens_node(&line.statement, node);
