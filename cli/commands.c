@@ -252,8 +252,8 @@ const struct command commands[] = {
      policy_try_options, policy_try_run},
     {"policy", "upload", "FILE...", 1, ARGUMENT_COUNT_MAX,
      "give the coordinator reference sets that a manifest is to name",
-     "Prints their digests. What was interrupted goes on where it stopped; what is there already\n"
-     "is not sent again.",
+     "Each is a reference set, or a policy's text. Prints their digests. What was interrupted goes\n"
+     "on where it stopped; what is there already is not sent again.",
      NULL, policy_upload},
     {"policy", "list", "", 0, 0, "list the reference sets, and the policies that name them",
      "STATE is complete, uploading, or missing where the manifest names one that is not there.",

@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/output.h"
+#include "cli/policy_file.h"
 
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
@@ -54,8 +55,8 @@ static void progress(const struct cli *cli, const char *path, uint64_t done, uin
 /* --- policy upload --- */
 
 static const struct column upload_columns[] = {
-    {"DIGEST", "digest", false}, {"SIZE", "size", false}, {"FILE", "file", false},
-    {"RESULT", "result", false}, {NULL, NULL, false},
+    {"DIGEST", "digest", false}, {"POLICY", "policy", false}, {"SIZE", "size", false},
+    {"FILE", "file", false},     {"RESULT", "result", false}, {NULL, NULL, false},
 };
 
 struct upload {
@@ -115,19 +116,18 @@ static enum exit_code piece_send(const struct cli *cli, struct session *session,
 enum exit_code policy_store_upload(const struct cli *cli, struct session *session, const char *path,
                                    struct value **ret_shown)
 {
+    OWN(reference_set) struct reference_set *set = NULL;
     OWN(bytes) struct bytes content = {0};
     struct upload upload = {.path = path};
-    enum exit_code exit_code = file_load(cli, path, MANIFEST_REFERENCE_SIZE_MAX, &content);
+    /* The coordinator takes any bytes; those that nobody can appraise by are found here. */
+    enum exit_code exit_code = reference_file_open(cli, path, &set, &content);
     bool was_there;
 
     if (exit_code != EXIT_DONE) {
         return exit_code;
     }
-    if (content.size == 0) {
-        return report(cli, EXIT_FAILED, "", "%s is empty", path);
-    }
     upload.content = bytes_view(&content);
-    upload.digest = sha256(upload.content);
+    upload.digest = set->digest;
     exit_code = upload_find(cli, session, &upload);
     was_there = upload.offset == content.size;
     while (exit_code == EXIT_DONE && upload.offset < content.size) {
@@ -136,6 +136,7 @@ enum exit_code policy_store_upload(const struct cli *cli, struct session *sessio
     if (exit_code == EXIT_DONE) {
         *ret_shown = value_object();
         value_set_hex(*ret_shown, "digest", digest_view(&upload.digest));
+        value_set_string(*ret_shown, "policy", set->name);
         value_set_number(*ret_shown, "size", content.size);
         value_set_string(*ret_shown, "file", path);
         value_set_string(*ret_shown, "result", was_there ? "already-there" : "uploaded");
