@@ -61,14 +61,26 @@ static void machine_apply(void *context, struct view command, void *slot)
     }
 }
 
-static enum status machine_snapshot(void *context, struct bytes *ret_snapshot)
+static enum status machine_snapshot(void *context, struct replica_snapshot *ret_snapshot)
 {
     struct member *member = context;
+    struct kept {
+        struct view part;
+        uint8_t room[8 + SHA256_SIZE];
+    } *kept = calloc(1, sizeof *kept);
     struct writer writer = writer_new(64);
 
+    if (!kept) {
+        return STATUS_NO_MEMORY;
+    }
     writer_u64(&writer, member->revision);
     writer_view(&writer, digest_view(&member->digest));
-    return writer_take(&writer, ret_snapshot);
+    ASSERT(writer.size == sizeof kept->room);
+    memcpy(kept->room, writer.data, writer.size);
+    writer_free(&writer);
+    kept->part = VIEW_OF_ARRAY(kept->room);
+    *ret_snapshot = (struct replica_snapshot){1, &kept->part, kept, free};
+    return STATUS_OK;
 }
 
 static enum status machine_restore(void *context, struct view snapshot)

@@ -44,17 +44,10 @@ enum status in_force_of_bundle(struct view bytes, const struct digest *perimeter
  */
 static void add_field(struct writer *writer, uint8_t field, struct view content)
 {
-    size_t rest = content.size;
-
     if (content.size == 0) {
         return;
     }
-    writer_u8(writer, (uint8_t)(field << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED));
-    while (rest >= 0x80) {
-        writer_u8(writer, (uint8_t)(rest | 0x80));
-        rest >>= 7;
-    }
-    writer_u8(writer, (uint8_t)rest);
+    protobuf_write_head(writer, field, content.size);
     writer_view(writer, content);
 }
 

@@ -169,11 +169,31 @@ static void apply(void *context, struct view bytes, void *proposer_slot)
     machine->outcome = NULL;
 }
 
-static enum status snapshot(void *context, struct bytes *ret_bytes)
+static void snapshot_release(void *owner)
+{
+    struct snapshot *snapshot = owner;
+
+    snapshot_free(snapshot);
+    free(snapshot);
+}
+
+static enum status snapshot(void *context, struct replica_snapshot *ret_snapshot)
 {
     const struct machine *machine = context;
+    struct snapshot *made = calloc(1, sizeof *made);
+    enum status status = made ? registry_snapshot_parts(machine->registry, made) : STATUS_NO_MEMORY;
 
-    return registry_snapshot(machine->registry, ret_bytes);
+    if (status != STATUS_OK) {
+        free(made);
+        return status;
+    }
+    *ret_snapshot = (struct replica_snapshot){
+        .part_count = made->part_count,
+        .parts = made->parts,
+        .owner = made,
+        .release = snapshot_release,
+    };
+    return STATUS_OK;
 }
 
 static enum status restore(void *context, struct view bytes)

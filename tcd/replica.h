@@ -27,6 +27,14 @@ enum {
 /* The application protocol of connections between members. */
 #define REPLICA_ALPN "tccp-raft/1"
 
+/* The state as bytes: the parts one after the other, which stay until release(owner). */
+struct replica_snapshot {
+    size_t part_count;
+    const struct view *parts;
+    void *owner;
+    void (*release)(void *owner); /* on the loop, once the parts are on disk or have failed */
+};
+
 /* What the log drives. */
 struct replica_machine {
     void *context;
@@ -39,7 +47,7 @@ struct replica_machine {
      */
     void (*apply)(void *context, struct view command, void *proposer_slot);
     /* The whole state as bytes. Runs on the loop: at most 10 ms. */
-    enum status (*snapshot)(void *context, struct bytes *ret_snapshot);
+    enum status (*snapshot)(void *context, struct replica_snapshot *ret_snapshot);
     /* Replaces the state. */
     enum status (*restore)(void *context, struct view snapshot);
     /* Where the state is: equal on two members exactly if they applied the same. */

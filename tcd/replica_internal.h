@@ -75,7 +75,8 @@ struct replica {
     struct change change;
     struct transfer transfer;
 
-    uint64_t log_bytes, log_entries; /* since the last snapshot */
+    struct replica_snapshot snapshot; /* that libraft is writing; release NULL: none */
+    uint64_t log_bytes, log_entries;  /* since the last snapshot */
     uint64_t entries_proposed, commands_proposed, snapshots_taken, snapshots_restored;
 
     int (*io_append)(struct raft_io *io, struct raft_io_append *request,

@@ -102,30 +102,44 @@ static void snapshot_header_write(const struct replica *replica, size_t state_si
     (void)number_write(at, state_size, 8);
 }
 
-/* Two buffers, header and state, for libraft to free. The state is large: it is handed over as it
- * is, with its memory (libraft frees with free(), as long as nobody sets another heap). */
-static struct raft_buffer *snapshot_buffers(const struct replica *replica, struct bytes *state)
+/* The header, the parts, the zeros. libraft writes on a thread and gives them back to
+ * fsm_snapshot_finalize(). */
+static struct raft_buffer *snapshot_buffers(const struct replica *replica, unsigned *ret_count)
 {
-    size_t rest = (SNAPSHOT_HEADER_SIZE + state->size) % ENTRY_ALIGNMENT;
-    size_t zeros = rest ? ENTRY_ALIGNMENT - rest : 0;
-    struct raft_buffer *buffers = raft_malloc(2 * sizeof *buffers);
-    uint8_t *header = raft_malloc(SNAPSHOT_HEADER_SIZE);
-    uint8_t *data = realloc(state->data, state->size + zeros + !state->size);
+    const struct replica_snapshot *snapshot = &replica->snapshot;
+    struct raft_buffer *buffers = raft_calloc(snapshot->part_count + 2, sizeof *buffers);
+    uint8_t *header = raft_malloc(SNAPSHOT_HEADER_SIZE + ENTRY_ALIGNMENT);
+    size_t count = 0, size = 0, rest;
 
-    if (data) {
-        state->data = data;
-    }
-    if (!buffers || !header || !data) {
+    if (!buffers || !header) {
         raft_free(buffers);
         raft_free(header);
         return NULL;
     }
-    snapshot_header_write(replica, state->size, header);
-    memset(data + state->size, 0, zeros);
-    buffers[0] = (struct raft_buffer){header, SNAPSHOT_HEADER_SIZE};
-    buffers[1] = (struct raft_buffer){data, state->size + zeros};
-    *state = (struct bytes){0};
+    memset(header + SNAPSHOT_HEADER_SIZE, 0, ENTRY_ALIGNMENT);
+    buffers[count++] = (struct raft_buffer){header, SNAPSHOT_HEADER_SIZE};
+    for (size_t i = 0; i < snapshot->part_count; i++) {
+        /* libraft reads only, but has no const. */
+        buffers[count++] = (struct raft_buffer){(void *)(uintptr_t)snapshot->parts[i].data,
+                                                snapshot->parts[i].size};
+        size += snapshot->parts[i].size;
+    }
+    snapshot_header_write(replica, size, header);
+    rest = (SNAPSHOT_HEADER_SIZE + size) % ENTRY_ALIGNMENT;
+    if (rest) {
+        buffers[count++] =
+            (struct raft_buffer){header + SNAPSHOT_HEADER_SIZE, ENTRY_ALIGNMENT - rest};
+    }
+    *ret_count = (unsigned)count;
     return buffers;
+}
+
+static void snapshot_release(struct replica *replica)
+{
+    if (replica->snapshot.release) {
+        replica->snapshot.release(replica->snapshot.owner);
+        replica->snapshot = (struct replica_snapshot){0};
+    }
 }
 
 static void trailing_set(struct replica *replica)
@@ -143,25 +157,37 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *ret_buffers[],
 {
     struct replica *replica = fsm->data;
     const struct replica_machine *machine = &replica->config.machine;
-    OWN(bytes) struct bytes state = {0};
-    struct raft_buffer *buffers = NULL;
-    enum status status = machine->snapshot(machine->context, &state);
+    enum status status;
 
     /* Whatever comes of it, the next one is due after as many bytes again. */
     raft_set_snapshot_threshold(&replica->raft, UINT_MAX);
     trailing_set(replica);
     replica->log_bytes = replica->log_entries = 0;
+    ASSERT(!replica->snapshot.release); /* One at a time. */
+    status = machine->snapshot(machine->context, &replica->snapshot);
     if (status == STATUS_OK) {
-        buffers = snapshot_buffers(replica, &state);
-        status = buffers ? STATUS_OK : STATUS_NO_MEMORY;
+        *ret_buffers = snapshot_buffers(replica, ret_count);
+        status = *ret_buffers ? STATUS_OK : STATUS_NO_MEMORY;
     }
     if (status != STATUS_OK) {
+        snapshot_release(replica);
         log_event(LOG_ERROR, "snapshot-failed", "status=\"%s\"", status_text(status));
         return RAFT_NOMEM;
     }
     replica->snapshots_taken++;
-    *ret_buffers = buffers;
-    *ret_count = 2;
+    return 0;
+}
+
+static int fsm_snapshot_finalize(struct raft_fsm *fsm, struct raft_buffer *buffers[],
+                                 unsigned *count)
+{
+    if (*buffers) {
+        raft_free((*buffers)[0].base);
+        raft_free(*buffers);
+    }
+    *buffers = NULL;
+    *count = 0;
+    snapshot_release(fsm->data);
     return 0;
 }
 
@@ -195,9 +221,10 @@ static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buffer)
 
 struct raft_fsm replica_fsm(struct replica *replica)
 {
-    return (struct raft_fsm){.version = 1,
+    return (struct raft_fsm){.version = 2,
                              .data = replica,
                              .apply = fsm_apply,
                              .snapshot = fsm_snapshot,
+                             .snapshot_finalize = fsm_snapshot_finalize,
                              .restore = fsm_restore};
 }

@@ -83,3 +83,23 @@ ProtobufCMessage *protobuf_unpack_strict(const ProtobufCMessageDescriptor *descr
     }
     return message;
 }
+
+void protobuf_write_head(struct writer *writer, uint8_t field, size_t size)
+{
+    writer_u8(writer, (uint8_t)(field << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED));
+    while (size >= 0x80) {
+        writer_u8(writer, (uint8_t)(size | 0x80));
+        size >>= 7;
+    }
+    writer_u8(writer, (uint8_t)size);
+}
+
+size_t protobuf_head_size(size_t size)
+{
+    size_t head = 2;
+
+    for (; size >= 0x80; size >>= 7) {
+        head++;
+    }
+    return head;
+}

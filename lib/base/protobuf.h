@@ -22,6 +22,12 @@ static inline char *protobuf_string(const char *text)
     return (char *)(uintptr_t)text;
 }
 
+/* What stands before the bytes of a field that is a message, a string or bytes: its number (1 to
+ * 15) and their size. So that large or signed bytes need not pass through a message. */
+void protobuf_write_head(struct writer *writer, uint8_t field, size_t size);
+/* How many bytes that is. */
+size_t protobuf_head_size(size_t size);
+
 /* Serialises a message. STATUS_TOO_LARGE above size_max. */
 WARN_UNUSED enum status protobuf_pack(const ProtobufCMessage *message, size_t size_max,
                                       struct bytes *ret_bytes);

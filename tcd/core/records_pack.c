@@ -312,18 +312,6 @@ struct bytes record_of_reference(const struct reference_blob *reference)
     return pack(&record);
 }
 
-struct bytes record_of_reference_data(const struct reference_blob *reference, uint64_t offset)
-{
-    Tccp__Log__ReferenceData message = TCCP__LOG__REFERENCE_DATA__INIT;
-    const Tccp__Log__SnapshotRecord record = RECORD(REFERENCE_DATA, reference_data, &message);
-    uint64_t left = reference->received - offset;
-
-    message.data =
-        protobuf_data((struct view){reference->bytes->data + offset,
-                                    left < REFERENCE_PIECE_SIZE ? left : REFERENCE_PIECE_SIZE});
-    return pack(&record);
-}
-
 struct bytes record_of_end(uint64_t record_count, const struct digest *digest)
 {
     Tccp__Log__SnapshotEnd message = TCCP__LOG__SNAPSHOT_END__INIT;

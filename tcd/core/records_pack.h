@@ -17,8 +17,6 @@ struct bytes record_of_seen(const struct registry *registry);
 struct bytes record_of_vm(const struct vm *vm, bool with_request);
 /* Without the bytes: the digests stand for them. */
 struct bytes record_of_reference(const struct reference_blob *reference);
-/* At most REFERENCE_PIECE_SIZE of the bytes that were received, from there on. */
-struct bytes record_of_reference_data(const struct reference_blob *reference, uint64_t offset);
 struct bytes record_of_end(uint64_t record_count, const struct digest *digest);
 
 #endif

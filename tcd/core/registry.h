@@ -152,6 +152,23 @@ bool registry_result(const struct registry *registry, uint64_t session, uint64_t
 
 /* ---- Snapshots: proto/command.proto, SnapshotRecord ---- */
 
+/*
+ * A snapshot in parts, which one after the other are its bytes. Those of reference sets are held
+ * and not copied: they are large, a member serves nobody meanwhile, and what was received of a set
+ * never changes. To be freed on the thread that applies commands; others may read it.
+ */
+struct snapshot {
+    size_t part_count;
+    struct view *parts;
+    struct bytes records; /* all but the bytes of sets */
+    size_t held_count;
+    struct reference_bytes *held[REFERENCE_COUNT_MAX];
+};
+WARN_UNUSED enum status registry_snapshot_parts(const struct registry *registry,
+                                                struct snapshot *ret_snapshot);
+void snapshot_free(struct snapshot *snapshot);
+DEFINE_OWN_VALUE(snapshot, snapshot_free)
+/* The same in one piece. */
 WARN_UNUSED enum status registry_snapshot(const struct registry *registry, struct bytes *ret_bytes);
 /* Strict: STATUS_MALFORMED for anything out of bounds, out of order, or that contradicts itself.
  * STATUS_UNSUPPORTED for another format. Revision, digest and frontier are as they were, and so is

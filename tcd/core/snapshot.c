@@ -6,10 +6,25 @@
 
 #include <stdlib.h>
 
+enum {
+    CUT_COUNT_MAX = REFERENCE_COUNT_MAX + REFERENCE_TOTAL_SIZE_MAX / REFERENCE_PIECE_SIZE,
+    /* their fields in SnapshotRecord, in ReferenceData */
+    FIELD_REFERENCE_DATA = 11,
+    FIELD_DATA = 1,
+};
+
+/* Between records: bytes of a set. */
+struct cut {
+    size_t at; /* so many bytes of records come before */
+    struct view data;
+};
+
 struct sink {
     struct writer writer;
     uint64_t count;
     struct sha256 hash; /* see SnapshotEnd */
+    size_t cut_count;
+    struct cut cuts[CUT_COUNT_MAX];
 };
 
 /* The size before each record. */
@@ -35,8 +50,21 @@ static void add(struct sink *sink, struct bytes record)
     add_unhashed(sink, record);
 }
 
-/* A copy is all that this costs: a member serves nobody meanwhile, and sets are large. */
-static void add_references(struct sink *sink, const struct table *references)
+/* A ReferenceData record whose bytes stay where they are. */
+static void add_data(struct sink *sink, struct view data)
+{
+    size_t size = protobuf_head_size(data.size) + data.size;
+
+    writer_u32(&sink->writer, (uint32_t)(protobuf_head_size(size) + size));
+    protobuf_write_head(&sink->writer, FIELD_REFERENCE_DATA, size);
+    protobuf_write_head(&sink->writer, FIELD_DATA, data.size);
+    sink->count++;
+    ASSERT(sink->cut_count < CUT_COUNT_MAX);
+    sink->cuts[sink->cut_count++] = (struct cut){sink->writer.size, data};
+}
+
+static void add_references(struct sink *sink, const struct table *references,
+                           struct snapshot *snapshot)
 {
     const struct reference_blob *reference;
     size_t cursor = 0;
@@ -44,8 +72,13 @@ static void add_references(struct sink *sink, const struct table *references)
     while ((reference = table_next(references, &cursor))) {
         add(sink, record_of_reference(reference));
         for (uint64_t at = 0; at < reference->received; at += REFERENCE_PIECE_SIZE) {
-            add_unhashed(sink, record_of_reference_data(reference, at));
+            uint64_t left = reference->received - at;
+
+            add_data(sink,
+                     (struct view){reference->bytes->data + at,
+                                   left < REFERENCE_PIECE_SIZE ? left : REFERENCE_PIECE_SIZE});
         }
+        snapshot->held[snapshot->held_count++] = reference_bytes_hold(reference->bytes);
     }
 }
 
@@ -54,30 +87,82 @@ static void add_references(struct sink *sink, const struct table *references)
         const struct type *record;                                                                 \
         size_t cursor = 0;                                                                         \
         while ((record = table_next(table, &cursor))) {                                            \
-            add(&sink, record_of);                                                                 \
+            add(sink, record_of);                                                                  \
         }                                                                                          \
     } while (0)
 
-enum status registry_snapshot(const struct registry *registry, struct bytes *ret_bytes)
+static void add_records(struct sink *sink, const struct registry *registry,
+                        struct snapshot *snapshot)
 {
-    struct sink sink = {.writer = writer_new(SNAPSHOT_SIZE_MAX)};
     struct digest digest;
 
-    sha256_init(&sink.hash);
-    add(&sink, record_of_header(registry));
+    add(sink, record_of_header(registry));
     if (registry->perimeter.adopted) {
-        add(&sink, record_of_perimeter(&registry->perimeter));
+        add(sink, record_of_perimeter(&registry->perimeter));
     }
     ADD_ALL(&registry->members, member, record_of_member(record));
     ADD_ALL(&registry->users, user, record_of_user(record));
     ADD_ALL(&registry->nodes, node, record_of_node(record));
     ADD_ALL(&registry->sessions, session, record_of_session(record));
-    add(&sink, record_of_seen(registry));
+    add(sink, record_of_seen(registry));
     ADD_ALL(&registry->vms, vm, record_of_vm(record, true));
-    add_references(&sink, &registry->references);
-    digest = sha256_final(&sink.hash);
-    add_unhashed(&sink, record_of_end(sink.count + 1, &digest));
-    return writer_take(&sink.writer, ret_bytes);
+    add_references(sink, &registry->references, snapshot);
+    digest = sha256_final(&sink->hash);
+    add_unhashed(sink, record_of_end(sink->count + 1, &digest));
+}
+
+/* Records and cuts in turn. */
+static enum status parts_make(const struct sink *sink, struct snapshot *snapshot)
+{
+    size_t at = 0;
+
+    snapshot->parts = calloc(2 * sink->cut_count + 1, sizeof *snapshot->parts);
+    if (!snapshot->parts) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t i = 0; i < sink->cut_count; i++) {
+        snapshot->parts[snapshot->part_count++] =
+            (struct view){snapshot->records.data + at, sink->cuts[i].at - at};
+        snapshot->parts[snapshot->part_count++] = sink->cuts[i].data;
+        at = sink->cuts[i].at;
+    }
+    snapshot->parts[snapshot->part_count++] =
+        (struct view){snapshot->records.data + at, snapshot->records.size - at};
+    return STATUS_OK;
+}
+
+enum status registry_snapshot_parts(const struct registry *registry, struct snapshot *ret_snapshot)
+{
+    OWN(snapshot) struct snapshot snapshot = {.part_count = 0};
+    struct sink sink = {.writer = writer_new(SNAPSHOT_SIZE_MAX)};
+
+    sha256_init(&sink.hash);
+    add_records(&sink, registry, &snapshot);
+    TRY(writer_take(&sink.writer, &snapshot.records));
+    TRY(parts_make(&sink, &snapshot));
+    *ret_snapshot = TAKE(snapshot);
+    return STATUS_OK;
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->held_count; i++) {
+        reference_bytes_release(snapshot->held[i]);
+    }
+    free(snapshot->parts);
+    bytes_free(&snapshot->records);
+}
+
+enum status registry_snapshot(const struct registry *registry, struct bytes *ret_bytes)
+{
+    OWN(snapshot) struct snapshot snapshot = {.part_count = 0};
+    OWN(writer) struct writer writer = writer_new(SNAPSHOT_SIZE_MAX);
+
+    TRY(registry_snapshot_parts(registry, &snapshot));
+    for (size_t i = 0; i < snapshot.part_count; i++) {
+        writer_view(&writer, snapshot.parts[i]);
+    }
+    return writer_take(&writer, ret_bytes);
 }
 
 struct source {

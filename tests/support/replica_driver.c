@@ -86,17 +86,21 @@ static void machine_apply(void *context, struct view command, void *slot)
 enum { STATE_SIZE = 8 + SHA256_SIZE, STATE_PADDING = 256 * 1024 };
 
 /* Large enough that installing a snapshot takes more than one packet. */
-static enum status machine_snapshot(void *context, struct bytes *ret_snapshot)
+static enum status machine_snapshot(void *context, struct replica_snapshot *ret_snapshot)
 {
     struct driver *driver = context;
+    struct kept {
+        struct view part;
+        uint8_t bytes[STATE_SIZE + STATE_PADDING];
+    } *kept = calloc(1, sizeof *kept);
 
-    ret_snapshot->data = calloc(1, STATE_SIZE + STATE_PADDING);
-    ret_snapshot->size = STATE_SIZE + STATE_PADDING;
-    if (!ret_snapshot->data) {
+    if (!kept) {
         return STATUS_NO_MEMORY;
     }
-    memcpy(ret_snapshot->data, &driver->revision, 8);
-    memcpy(ret_snapshot->data + 8, driver->digest.bytes, SHA256_SIZE);
+    memcpy(kept->bytes, &driver->revision, 8);
+    memcpy(kept->bytes + 8, driver->digest.bytes, SHA256_SIZE);
+    kept->part = VIEW_OF_ARRAY(kept->bytes);
+    *ret_snapshot = (struct replica_snapshot){1, &kept->part, kept, free};
     return STATUS_OK;
 }
 

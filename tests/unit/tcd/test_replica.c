@@ -34,6 +34,7 @@ struct fixture {
     uint64_t revision, applied_with_slot;
     struct digest digest;
     bool leads, is_closed, snapshot_fails, orders_from_apply;
+    unsigned snapshots_held;
     enum status add_status, step_down_status;
     unsigned leadership_calls;
     struct answer late;
@@ -63,17 +64,43 @@ static void machine_apply(void *context, struct view command, void *slot)
     }
 }
 
-static enum status machine_snapshot(void *context, struct bytes *ret_snapshot)
+/* A snapshot in two parts, whose bytes are spoilt once it is given back. */
+struct kept {
+    struct fixture *fixture;
+    uint8_t revision[8];
+    struct digest digest;
+    struct view parts[2];
+};
+
+static void kept_release(void *owner)
+{
+    struct kept *kept = owner;
+
+    kept->fixture->snapshots_held--;
+    memset(kept, 0xee, sizeof *kept);
+    free(kept);
+}
+
+static enum status machine_snapshot(void *context, struct replica_snapshot *ret_snapshot)
 {
     struct fixture *fixture = context;
-    struct writer writer = writer_new(64);
+    struct kept *kept;
 
     if (fixture->snapshot_fails) {
         return STATUS_NO_MEMORY;
     }
-    writer_u64(&writer, fixture->revision);
-    writer_view(&writer, digest_view(&fixture->digest));
-    return writer_take(&writer, ret_snapshot);
+    kept = calloc(1, sizeof *kept);
+    assert_non_null(kept);
+    kept->fixture = fixture;
+    for (unsigned i = 0; i < 8; i++) {
+        kept->revision[i] = (uint8_t)(fixture->revision >> (8 * (7 - i)));
+    }
+    kept->digest = fixture->digest;
+    kept->parts[0] = VIEW_OF_ARRAY(kept->revision);
+    kept->parts[1] = digest_view(&kept->digest);
+    *ret_snapshot = (struct replica_snapshot){2, kept->parts, kept, kept_release};
+    fixture->snapshots_held++;
+    return STATUS_OK;
 }
 
 static enum status machine_restore(void *context, struct view snapshot)
@@ -416,6 +443,7 @@ static void snapshots_come_by_bytes_and_are_restored(void **state)
     assert_in_range(statistics.snapshots_taken, 2, 5);
     loop_for(&fixture->loop, 50);
     fixture_stop(fixture);
+    assert_int_equal(fixture->snapshots_held, 0); /* each was given back */
     fixture->revision = 0;
     fixture->digest = (struct digest){{0}};
     fixture_start(fixture, false);

@@ -311,6 +311,31 @@ static void records_out_of_order_or_twice_are_malformed(void **state)
     fixture_stop(&fixture);
 }
 
+/* The bytes of sets are not copied: they stay although the state moves on, and goes. */
+static void a_snapshot_in_parts_is_the_same_later(void **state)
+{
+    struct fixture fixture;
+    OWN(snapshot) struct snapshot snapshot = {.part_count = 0};
+    OWN(writer) struct writer writer = writer_new(1 << 24);
+    OWN(bytes) struct bytes whole = {0};
+
+    (void)state;
+    start(&fixture);
+    assert_ok(registry_snapshot(fixture.registry, &whole));
+    assert_ok(registry_snapshot_parts(fixture.registry, &snapshot));
+    assert_int_equal(snapshot.part_count, 5); /* of two sets, and what lies around them */
+    upload_half(&fixture, 2);
+    for (unsigned set = 3; set < 3 + REFERENCE_UPLOAD_COUNT_MAX; set++) {
+        upload_half(&fixture, set);
+    }
+    fixture_stop(&fixture);
+    for (size_t i = 0; i < snapshot.part_count; i++) {
+        writer_view(&writer, snapshot.parts[i]);
+    }
+    assert_int_equal(writer.size, whole.size);
+    assert_memory_equal(writer.data, whole.data, whole.size);
+}
+
 static void a_reference_without_its_data_is_malformed(void **state)
 {
     struct fixture fixture;
@@ -695,6 +720,7 @@ int main(void)
         cmocka_unit_test(any_changed_byte_is_noticed),
         cmocka_unit_test(records_out_of_order_or_twice_are_malformed),
         cmocka_unit_test(inconsistent_records_are_malformed),
+        cmocka_unit_test(a_snapshot_in_parts_is_the_same_later),
         cmocka_unit_test(a_reference_without_its_data_is_malformed),
         cmocka_unit_test(more_references_than_the_limits_are_malformed),
         cmocka_unit_test(an_empty_registry_has_a_snapshot),
