@@ -49,6 +49,7 @@ OPTIONS(ete_sign_options) = {
     KEY_OPTION,
     ROOT_OPTION,
     {"previous", 0, "FILE", "the manifest in force, for showing what changes"},
+    {"with", 0, "FILE", "a reference set that it names, or its text; may be repeated"},
     {"out", 0, "FILE", "where the signed manifest goes (FILE.signed)"},
     OPTIONS_END,
 };
@@ -120,6 +121,21 @@ OPTIONS(policy_predict_options) = {
 };
 OPTIONS(policy_compile_options) = {
     {"out", 0, "FILE", "where the reference set goes (POLICY.set)"},
+    OPTIONS_END,
+};
+#define MANIFEST_TEXT_OPTION                                                                       \
+    {                                                                                              \
+        "manifest", 0, "FILE", "the manifest's text, which becomes that of the next version"       \
+    }
+#define DRY_RUN_OPTION                                                                             \
+    {                                                                                              \
+        "dry-run", 0, NULL, "show what would change, and write nothing"                            \
+    }
+OPTIONS(policy_stage_options) = {MANIFEST_TEXT_OPTION, DRY_RUN_OPTION, OPTIONS_END};
+OPTIONS(policy_enable_options) = {
+    MANIFEST_TEXT_OPTION,
+    {"others-until", 0, "TIME", "the sets enforced so far hold until then"},
+    DRY_RUN_OPTION,
     OPTIONS_END,
 };
 OPTIONS(policy_try_options) = {
@@ -250,9 +266,22 @@ const struct command commands[] = {
      "POLICY is a text or a reference set, EVIDENCE a folder. Ends with 0 where it is accepted,\n"
      "with 3 where it is refused, every reason shown, and with 1 where it cannot be read.",
      policy_try_options, policy_try_run},
+    {"policy", "stage", "NAME SET", 2, 2, "name a set in a manifest: appraised, not enforced",
+     "SET is a policy's text, a compiled set or its digest. Nodes are appraised by it besides, "
+     "and\n"
+     "`node get` says what would come of it.",
+     policy_stage_options, policy_stage},
+    {"policy", "enable", "NAME SET", 2, 2, "name a set in a manifest: hosts may be as it says",
+     "Beside the sets that are enforced already: a host has to fit one of them. Nodes are "
+     "appraised\n"
+     "again at their next renewals.",
+     policy_enable_options, policy_enable},
+    {"policy", "rollback", "NAME SET", 2, 2, "take a set out of a manifest again", NULL,
+     policy_stage_options, policy_rollback},
     {"policy", "upload", "FILE...", 1, ARGUMENT_COUNT_MAX,
      "give the coordinator reference sets that a manifest is to name",
-     "Each is a reference set, or a policy's text. Prints their digests. What was interrupted goes\n"
+     "Each is a reference set, or a policy's text. Prints their digests. What was interrupted "
+     "goes\n"
      "on where it stopped; what is there already is not sent again.",
      NULL, policy_upload},
     {"policy", "list", "", 0, 0, "list the reference sets, and the policies that name them",

@@ -57,6 +57,9 @@ enum exit_code policy_predict_run(struct cli *cli);
 enum exit_code policy_compile_run(struct cli *cli);
 enum exit_code policy_lint_run(struct cli *cli);
 enum exit_code policy_try_run(struct cli *cli);
+enum exit_code policy_stage(struct cli *cli);
+enum exit_code policy_enable(struct cli *cli);
+enum exit_code policy_rollback(struct cli *cli);
 
 /* Reference sets in the coordinator. */
 enum exit_code policy_upload(struct cli *cli);

@@ -3,6 +3,7 @@
 #include "cli/files.h"
 #include "cli/ledger.h"
 #include "cli/output.h"
+#include "cli/policy_review.h"
 #include "cli/signing.h"
 
 #include "lib/base/text.h"
@@ -61,8 +62,6 @@ static void replacement_add(struct value *list, const char *kind, const char *na
 /* What a reviewer should know of a manifest before signing it. */
 static void warnings_add(struct value *list, const struct manifest *manifest)
 {
-    char text[256];
-
     if (manifest->development) {
         value_add(list, value_string("development = yes: the PCRs of this perimeter protect "
                                      "nothing, and every proof says so"));
@@ -75,16 +74,6 @@ static void warnings_add(struct value *list, const struct manifest *manifest)
     }
     for (size_t i = 0; i < manifest->node_count; i++) {
         replacement_add(list, "node", manifest->nodes[i].name, &manifest->nodes[i].replaces);
-    }
-    for (size_t i = 0; i < manifest->policy_count; i++) {
-        const struct manifest_policy *policy = &manifest->policies[i];
-        uint32_t secure_boot = 1u << 7;
-
-        if (!(pcr_policy_mask(&policy->pcrs) & secure_boot)) {
-            (void)snprintf(text, sizeof text,
-                           "policy %s does not cover PCR 7: Secure Boot may be off", policy->name);
-            value_add(list, value_string(text));
-        }
     }
 }
 
@@ -182,10 +171,13 @@ enum exit_code ete_sign(struct cli *cli)
     if (exit_code == EXIT_DONE) {
         exit_code = changes_find(cli, file.manifest, &changes);
     }
+    if (exit_code == EXIT_DONE) {
+        warnings_add(warnings, file.manifest);
+        exit_code = policies_review(cli, file.manifest, warnings);
+    }
     if (exit_code != EXIT_DONE) {
         return exit_code;
     }
-    warnings_add(warnings, file.manifest);
     review_print(cli, bytes_view(&changes), warnings);
     (void)snprintf(question, sizeof question, "Sign version %" PRIu64 " of epoch %" PRIu64,
                    file.manifest->version, file.manifest->epoch);

@@ -36,9 +36,11 @@ cli_libcli_a_SOURCES = \
 	%D%/policy.c \
 	%D%/policy_file.c %D%/policy_file.h \
 	%D%/policy_learn.c \
+	%D%/policy_manifest.c \
 	%D%/policy_make.c %D%/policy_make.h \
 	%D%/policy_options.c %D%/policy_options.h \
 	%D%/policy_predict.c \
+	%D%/policy_review.c %D%/policy_review.h \
 	%D%/policy_try.c \
 	%D%/policy_store.c %D%/policy_store.h \
 	%D%/remember.c %D%/remember.h \

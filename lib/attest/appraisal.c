@@ -178,6 +178,12 @@ static bool continues(const struct appraisal_inputs *inputs, const struct boot_s
            digest_equal(&previous->references, &boot->references);
 }
 
+/* The boot was refused, and there are sets that are only asked for their opinion. */
+static bool is_staged_alone(const struct appraisal_inputs *inputs, enum status status)
+{
+    return status == STATUS_REFUSED && inputs->references.staged.count > 0;
+}
+
 /* From the quote on: what it says, and whether the policy allows that. */
 static enum status quote_appraise(const struct evidence_view *evidence,
                                   const struct appraisal_inputs *inputs,
@@ -190,6 +196,7 @@ static enum status quote_appraise(const struct evidence_view *evidence,
     bool is_whole = !inputs->previous || inputs->is_whole;
     struct boot_state *boot = &appraisal->boot;
     struct tpm_quote_info info;
+    enum status status = STATUS_OK;
 
     if (demand.pcr_mask == 0 || (policy->listed == 0 && inputs->references.enforced.count == 0)) {
         return refuse(refusal, REFUSAL_POLICY_MISSING, "the policy lists no PCR");
@@ -207,16 +214,23 @@ static enum status quote_appraise(const struct evidence_view *evidence,
     TRY(values_check(evidence, mask, appraisal, refusal));
     boot->boot_pcrs = pcr_bank_digest(&appraisal->pcrs, demand.pcr_mask & ~(1u << PCR_IMA));
     boot->references = reference_list_digest(&inputs->references.enforced);
-    if (is_whole) {
-        TRY(boot_appraise(evidence, inputs, &demand, appraisal, refusal));
-    } else if (!continues(inputs, boot)) {
+    if (!is_whole && !continues(inputs, boot)) {
         return STATUS_CONFLICT;
+    }
+    if (is_whole) {
+        status = boot_appraise(evidence, inputs, &demand, appraisal, refusal);
     } else {
         boot->ima = inputs->previous->ima;
     }
-    if (demand.ima_log) {
-        TRY(files_appraise(evidence, inputs, appraisal, refusal));
+    /* Staged sets see all of it, whatever became of the others. */
+    if (demand.ima_log && (status == STATUS_OK || is_staged_alone(inputs, status))) {
+        struct refusal objection;
+        enum status files =
+            files_appraise(evidence, inputs, appraisal, status == STATUS_OK ? refusal : &objection);
+
+        status = status == STATUS_OK ? files : status;
     }
+    TRY(status);
     return policy->listed ? pcr_policy_check(policy, &appraisal->pcrs, refusal) : STATUS_OK;
 }
 

@@ -118,7 +118,7 @@
     X(PCR_NOT_ALLOWED, "pcr-not-allowed", "a PCR has a value that the policy does not allow",      \
       "if the change is wanted, add the value to the policy in the manifest")                      \
     X(POLICY_MISSING, "policy-missing", "the manifest names no policy for this", "")               \
-    X(NOT_PREDICTABLE, "not-predictable", "what a boot of this image measures cannot be foretold",  \
+    X(NOT_PREDICTABLE, "not-predictable", "what a boot of this image measures cannot be foretold", \
       "")                                                                                          \
     X(UNREADABLE, "unreadable", "a file cannot be read", "")                                       \
     X(REFERENCE_MISSING, "reference-missing",                                                      \

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 /* A line of the text with what it says; a text that compiles has only lines that parse. */
 struct line {
@@ -131,6 +133,91 @@ enum status manifest_edit_replace(struct view text, const char *node,
     TRY(edit(text, node, old_ek, new_ek, before->version + 1, &writer, ret_error));
     TRY(writer_take(&writer, &edited));
     TRY(compile(bytes_view(&edited), &after, ret_error, ret_refusal));
+    *ret_text = TAKE(edited);
+    return STATUS_OK;
+}
+
+/* --- references --- */
+
+static bool opens_policy(const struct statement *statement, const char *policy)
+{
+    return statement->opens && statement->count == 2 &&
+           view_is(statement->words[0].text, "policy") && view_is(statement->words[1].text, policy);
+}
+
+static bool names_set(const struct statement *statement, const char *set)
+{
+    struct view name = statement->words[1].text;
+
+    return statement->assigns && statement->count == 2 &&
+           view_is(statement->words[0].text, "reference") && name.size == strlen(set) &&
+           strncasecmp((const char *)name.data, set, name.size) == 0;
+}
+
+/* Where the set is not named yet, its line comes last in its section. */
+static enum status edit_reference(struct view text, const char *policy, const char *set,
+                                  const char *value, uint64_t version, struct writer *writer,
+                                  struct text_error *ret_error)
+{
+    struct statement_reader reader = {.bytes = reader_of(text), .error = ret_error};
+    bool in_manifest = false, in_policy = false, named = false;
+    struct line line;
+    char number[24];
+
+    (void)snprintf(number, sizeof number, "%" PRIu64, version);
+    while (reader.bytes.left) {
+        TRY(line_next(&reader, &line));
+        if (line.statement.opens) {
+            in_manifest = opens_manifest(&line.statement);
+            in_policy = opens_policy(&line.statement, policy);
+        }
+        if (in_policy && line.statement.closes && !named && value) {
+            writer_format(writer, "    reference %s = %s\n", set, value);
+        }
+        if (in_manifest && assigns(&line.statement, "version")) {
+            line_print_with(writer, &line, number);
+        } else if (in_policy && names_set(&line.statement, set)) {
+            named = true;
+            if (value) {
+                line_print_with(writer, &line, value);
+            }
+        } else {
+            writer_view(writer, line.bytes);
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status manifest_edit_reference(struct view text, const char *policy, const struct digest *set,
+                                    const char *value, struct bytes *ret_text,
+                                    struct text_error *ret_error, struct refusal *ret_refusal)
+{
+    OWN(manifest) struct manifest *before = NULL;
+    OWN(manifest) struct manifest *after = NULL;
+    OWN(writer) struct writer writer = writer_new(MANIFEST_TEXT_SIZE_MAX);
+    OWN(bytes) struct bytes edited = {0};
+    struct hex_digest name = hex_digest(set);
+    const struct manifest_policy *entry;
+
+    *ret_error = (struct text_error){.message = ""};
+    TRY(compile(text, &before, ret_error, ret_refusal));
+    entry = manifest_policy_by_name(before, policy);
+    if (!entry) {
+        return refuse(ret_refusal, REFUSAL_NOT_FOUND, "the manifest has no policy %.63s", policy);
+    }
+    if (!value && !manifest_policy_reference(entry, set)) {
+        return refuse(ret_refusal, REFUSAL_NOT_FOUND, "policy %s does not name %s", policy,
+                      name.text);
+    }
+    TRY(edit_reference(text, policy, name.text, value, before->version + 1, &writer, ret_error));
+    TRY(writer_take(&writer, &edited));
+    TRY(compile(bytes_view(&edited), &after, ret_error, ret_refusal));
+    entry = manifest_policy_by_name(after, policy);
+    ASSERT(entry);
+    if (digest_equal(&entry->digest, &manifest_policy_by_name(before, policy)->digest)) {
+        return refuse(ret_refusal, REFUSAL_ALREADY_EXISTS, "policy %s names %s in that way already",
+                      policy, name.text);
+    }
     *ret_text = TAKE(edited);
     return STATUS_OK;
 }

@@ -20,4 +20,18 @@ WARN_UNUSED enum status manifest_edit_replace(struct view text, const char *node
                                               struct bytes *ret_text, struct text_error *ret_error,
                                               struct refusal *ret_refusal);
 
+/*
+ * The text for a next version in which the policy names this reference set in that way: `value` is
+ * what stands behind `reference <hex> =`, or NULL where it is not named any more. `version` is one
+ * more. The result compiles.
+ *
+ * As above; refused: not-found (no such policy, or a set that is to go and is not named),
+ * already-exists (it is named in that way).
+ */
+WARN_UNUSED enum status manifest_edit_reference(struct view text, const char *policy,
+                                                const struct digest *set, const char *value,
+                                                struct bytes *ret_text,
+                                                struct text_error *ret_error,
+                                                struct refusal *ret_refusal);
+
 #endif

@@ -213,6 +213,7 @@ static void staged_set_is_reported_and_not_enforced(void **state)
 {
     OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
     OWN(learned) struct learned tampered = learn("tampered", FIRMWARE_AND_KERNEL);
+    OWN(learned) struct learned cmdline = learn("cmdline", FIRMWARE_AND_KERNEL);
     struct refusal staged[2] = {{0}}, refusal;
     struct references references = {.enforced = {1, {tampered.set}},
                                     .staged = {2, {good.set, tampered.set}},
@@ -222,6 +223,13 @@ static void staged_set_is_reported_and_not_enforced(void **state)
     assert_ok(appraise_by("tampered", &references, &refusal));
     assert_int_equal(staged[0].code, REFUSAL_FILE_NOT_ALLOWED);
     assert_string_equal(staged[0].finding.subject, "/payload/agent");
+    assert_int_equal(staged[1].code, REFUSAL_NONE);
+    /* A boot that no other accepts is shown to it in full. */
+    references.enforced = (struct reference_list){1, {cmdline.set}};
+    memset(staged, 0, sizeof staged);
+    assert_refused(appraise_by("tampered", &references, &refusal), refusal,
+                   REFUSAL_EVENT_UNEXPECTED);
+    assert_int_equal(staged[0].code, REFUSAL_FILE_NOT_ALLOWED);
     assert_int_equal(staged[1].code, REFUSAL_NONE);
     /* It does not make anything acceptable either. */
     references.enforced = (struct reference_list){1, {good.set}};

@@ -121,12 +121,88 @@ static void an_undeclared_replacement_is_refused(void **state)
     assert_ok(manifest_replacements_check(after, after, &refusal));
 }
 
+/* --- references --- */
+
+static const struct digest set = {{0xab, 0x01}};
+
+/* The text with the policy naming the set in that way; what it was refused for goes to *ret_code.
+ */
+static struct bytes with_reference(struct view text, const char *policy, const char *value,
+                                   enum refusal_code *ret_code)
+{
+    struct refusal refusal = {.code = REFUSAL_NONE};
+    struct bytes edited = {0};
+    struct text_error error;
+    enum status status =
+        manifest_edit_reference(text, policy, &set, value, &edited, &error, &refusal);
+
+    assert_true(status == STATUS_OK || status == STATUS_REFUSED);
+    *ret_code = refusal.code;
+    return edited;
+}
+
+static void a_reference_that_is_not_there_cannot_go_and_one_that_is_does_not_come_again(
+    void **state)
+{
+    OWN(perimeter_test) struct perimeter_test *perimeter = perimeter_test_new();
+    OWN(bytes) struct bytes text = perimeter_test_manifest_text(perimeter, 1, 1);
+    OWN(manifest) struct manifest *manifest = manifest_of(bytes_view(&text));
+    const char *policy = manifest->nodes[0].policy->name;
+    OWN(bytes) struct bytes staged = {0}, nothing = {0};
+    enum refusal_code code;
+
+    (void)state;
+    nothing = with_reference(bytes_view(&text), "no-such", "staged", &code);
+    assert_int_equal(code, REFUSAL_NOT_FOUND);
+    nothing = with_reference(bytes_view(&text), policy, NULL, &code);
+    assert_int_equal(code, REFUSAL_NOT_FOUND);
+    staged = with_reference(bytes_view(&text), policy, "staged", &code);
+    assert_int_equal(code, REFUSAL_NONE);
+    nothing = with_reference(bytes_view(&staged), policy, "staged", &code);
+    assert_int_equal(code, REFUSAL_ALREADY_EXISTS);
+}
+
+static void a_reference_is_staged_enabled_ended_and_taken_out_again(void **state)
+{
+    static const char *const values[] = {"staged", "enforced", "2027-02-03T04:05:06Z", NULL};
+    OWN(perimeter_test) struct perimeter_test *perimeter = perimeter_test_new();
+    struct bytes text = perimeter_test_manifest_text(perimeter, 1, 1);
+    OWN(manifest) struct manifest *first = manifest_of(bytes_view(&text));
+    const char *policy = first->nodes[0].policy->name;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+        enum refusal_code code;
+        struct bytes next = with_reference(bytes_view(&text), policy, values[i], &code);
+        OWN(manifest) struct manifest *manifest = manifest_of(bytes_view(&next));
+        const struct manifest_policy *entry = manifest_policy_by_name(manifest, policy);
+
+        assert_int_equal(code, REFUSAL_NONE);
+        assert_int_equal(manifest->version, first->version + i + 1);
+        assert_int_equal(entry->reference_count, values[i] ? 1 : 0);
+        if (values[i]) {
+            assert_true(digest_equal(&entry->references[0].digest, &set));
+            assert_int_equal(entry->references[0].staged, i == 0);
+            assert_int_equal(entry->references[0].not_after_s != 0, i == 2);
+        } else {
+            assert_true(
+                digest_equal(&entry->digest, &manifest_policy_by_name(first, policy)->digest));
+        }
+        bytes_free(&text);
+        text = next;
+    }
+    bytes_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_cannot_be_replaced_is_refused),
         cmocka_unit_test(an_undeclared_replacement_is_refused),
         cmocka_unit_test(one_node_is_replaced_and_nothing_else_is_touched),
+        cmocka_unit_test(
+            a_reference_that_is_not_there_cannot_go_and_one_that_is_does_not_come_again),
+        cmocka_unit_test(a_reference_is_staged_enabled_ended_and_taken_out_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
