@@ -134,15 +134,13 @@ const struct archived_file *archived_files_find(const struct archived_files *fil
                                                 struct view name)
 {
     OWN(bytes) struct bytes path = {0};
-    const struct archived_file *file;
     struct digest key;
 
     if (path_of(name, &path) != STATUS_OK) {
         return NULL;
     }
     key = sha256(bytes_view(&path));
-    file = table_find(&files->files, &key);
-    return file && file->kind == ARCHIVED_FILE ? file : NULL;
+    return table_find(&files->files, &key);
 }
 
 void archived_files_tell(const struct archived_files *files, const struct file_visitor *visitor)

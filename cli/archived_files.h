@@ -34,7 +34,7 @@ DEFINE_OWN_VALUE(archived_files, archived_files_free)
 WARN_UNUSED enum status archived_files_put(struct archived_files *files, struct view name,
                                            enum archived_kind kind, const struct digest *digest,
                                            uint64_t size, struct refusal *ret_refusal);
-/* The regular file of that name; NULL when there is none. */
+/* What is at the name; NULL when there is nothing. */
 const struct archived_file *archived_files_find(const struct archived_files *files,
                                                 struct view name);
 

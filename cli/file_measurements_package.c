@@ -82,7 +82,7 @@ static enum status put_hard_link(struct package *package, struct view name, stru
         return refuse(package->refusal, REFUSAL_MALFORMED, "%s: \"%.*s\" is a link to nothing",
                       package->path, (int)name.size, (const char *)name.data);
     }
-    return archived_files_put(&package->files, name, ARCHIVED_FILE, &file->digest, file->size,
+    return archived_files_put(&package->files, name, file->kind, &file->digest, file->size,
                               package->refusal);
 }
 

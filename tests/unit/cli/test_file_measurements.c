@@ -333,7 +333,8 @@ static void a_package_has_its_files_and_those_of_merged_folders_below_usr_too(vo
         "mkdir -p r/DEBIAN r/bin r/usr/bin r/lib64 r/library && printf 'Package: x\\nVersion: 1\\n"
         "Architecture: all\\nMaintainer: x <x@example.org>\\nDescription: x\\n' >r/DEBIAN/control "
         "&& printf one >r/bin/one && printf two >r/usr/bin/two && ln r/usr/bin/two r/usr/bin/twin "
-        "&& ln -s two r/usr/bin/link && : >r/lib64/empty && printf n >'r/library/n\xc3\xa4me'");
+        "&& ln -s two r/usr/bin/link && ln r/usr/bin/link r/usr/bin/link2 && : >r/lib64/empty && "
+        "printf n >'r/library/n\xc3\xa4me'");
     for (size_t i = 0; i < ARRAY_SIZE(compressions); i++) {
         struct seen seen = {0};
         struct refusal refusal;
@@ -354,13 +355,16 @@ static void refuses_an_initramfs_that_is_no_archive(void **state)
     run(fixture, "echo text >text && echo text | gzip >text.gz && echo 1 >f && "
                  "(echo f | cpio -o -H newc) >x && (cat x; echo junk) >junk && "
                  "(cat x; echo junk) | gzip >junk.gz && gzip -c x | head -c 60 >cut.gz && "
-                 "(gzip -c x; echo junk) >behind && (echo f | cpio -o -H odc) >odc");
+                 "(gzip -c x; echo junk) >behind && (head -c 1 /dev/zero; cat x) >moved && (echo f "
+                 "| cpio -o -H odc) >odc");
     refused(fixture, INITRAMFS, "text", REFUSAL_MALFORMED, "no archive");
     refused(fixture, INITRAMFS, "text.gz", REFUSAL_MALFORMED, "no archive");
     refused(fixture, INITRAMFS, "junk", REFUSAL_MALFORMED, "no archive");
     refused(fixture, INITRAMFS, "junk.gz", REFUSAL_MALFORMED, "no archive");
     refused(fixture, INITRAMFS, "cut.gz", REFUSAL_MALFORMED, "no archive");
     refused(fixture, INITRAMFS, "behind", REFUSAL_MALFORMED, "no archive");
+    /* The kernel looks for archives at multiples of four. */
+    refused(fixture, INITRAMFS, "moved", REFUSAL_MALFORMED, "no archive");
     refused(fixture, INITRAMFS, "odc", REFUSAL_MALFORMED, "newc");
 }
 
