@@ -129,6 +129,16 @@ struct bytes uki_key_make(const struct uki_maker *maker, const char *name)
     return load(maker, "%s.der", name);
 }
 
+struct bytes uki_key_issue(const struct uki_maker *maker, const char *issuer, const char *name)
+{
+    run(maker,
+        "openssl req -newkey rsa:2048 -nodes -subj /CN=%s -keyout %s.key -out %s.csr && "
+        "openssl x509 -req -in %s.csr -CA %s.pem -CAkey %s.key -set_serial 2 -days -1 -out "
+        "%s.pem && openssl x509 -in %s.pem -outform DER -out %s.der",
+        name, name, name, name, issuer, issuer, name, name, name);
+    return load(maker, "%s.der", name);
+}
+
 struct bytes uki_snakeoil_key(const struct uki_maker *maker)
 {
     run(maker, "openssl rsa -passin pass:snakeoil -in /usr/share/ovmf/PkKek-1-snakeoil.key -out "

@@ -29,6 +29,8 @@ struct bytes uki_sign(const struct uki_maker *maker, struct view image, const ch
                       const char *certificate);
 /* A key pair of its own: FOLDER/NAME.key, FOLDER/NAME.pem, and the certificate in DER. */
 struct bytes uki_key_make(const struct uki_maker *maker, const char *name);
+/* A key pair whose certificate, which has expired, was issued by that of uki_key_make(ISSUER). */
+struct bytes uki_key_issue(const struct uki_maker *maker, const char *issuer, const char *name);
 /* The key of OVMF's snakeoil variables, without its passphrase: FOLDER/snakeoil.key, .pem. */
 struct bytes uki_snakeoil_key(const struct uki_maker *maker);
 

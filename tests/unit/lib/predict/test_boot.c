@@ -444,6 +444,27 @@ static void the_authority_is_the_entry_of_db_that_accepts_the_image(void **state
     assert_memory_not_equal(last_of(&by_snakeoil, 7)->digest.bytes, digest.bytes, SHA256_SIZE);
 }
 
+/* So EDK II has it: what the owner put into db is trusted. */
+static void a_certificate_of_db_need_be_no_root_and_may_have_expired(void **state)
+{
+    const struct fixture *fixture = *state;
+    OWN(bytes) struct bytes leaf = uki_key_issue(&fixture->maker, "signer", "leaf");
+    OWN(bytes)
+    struct bytes image =
+        uki_sign(&fixture->maker, bytes_view(&fixture->plain), "leaf.key", "leaf.pem");
+    OWN(bytes) struct bytes usual = usual_log(fixture, 0), log = {0};
+    OWN(writer) struct writer db = writer_new(1 << 16);
+    OWN(prediction) struct prediction by_leaf = {0}, by_issuer = {0};
+
+    list_put(&db, x509_guid, bytes_view(&leaf));
+    list_put(&db, x509_guid, bytes_view(&fixture->signer));
+    log = log_make(fixture, 0, written(&db), (struct view){0});
+    by_leaf = predict(&log, &image);
+    by_issuer = predict(&usual, &image); /* whose db has the issuer's alone */
+    assert_memory_not_equal(last_of(&by_leaf, 7)->digest.bytes,
+                            last_of(&by_issuer, 7)->digest.bytes, SHA256_SIZE);
+}
+
 static void the_authority_of_an_image_that_is_not_signed_is_its_hash_in_db(void **state)
 {
     const struct fixture *fixture = *state;
@@ -516,6 +537,7 @@ int main(void)
         cmocka_unit_test(the_firmware_s_events_stay_as_they_were_in_a_real_boot),
         cmocka_unit_test(the_image_s_events_replace_those_of_another_boot_loader),
         cmocka_unit_test(the_authority_is_the_entry_of_db_that_accepts_the_image),
+        cmocka_unit_test(a_certificate_of_db_need_be_no_root_and_may_have_expired),
         cmocka_unit_test(the_authority_of_an_image_that_is_not_signed_is_its_hash_in_db),
         cmocka_unit_test(an_authority_is_measured_once),
         cmocka_unit_test(without_secure_boot_an_image_needs_no_signature_and_has_no_authority),

@@ -81,6 +81,30 @@ static void refuses_headers_of_another_form(void **state)
     byte_refused(54, 'f');  /* content of 4 GiB */
 }
 
+static void refuses_names_that_are_empty_or_too_long(void **state)
+{
+    char name[CPIO_NAME_SIZE_MAX + 2] = {0};
+    OWN(writer) struct writer most = writer_new(SIZE_MAX_TEST), more = writer_new(SIZE_MAX_TEST);
+    OWN(writer) struct writer empty = writer_new(SIZE_MAX_TEST);
+    struct cpio cpio = {0};
+    struct cpio_entry entry;
+
+    (void)state;
+    file_put(&empty, "", "content");
+    trailer_put(&empty);
+    refused(written(&empty));
+    memset(name, 'x', CPIO_NAME_SIZE_MAX + 1);
+    file_put(&more, name, "");
+    trailer_put(&more);
+    refused(written(&more));
+    name[CPIO_NAME_SIZE_MAX] = '\0';
+    file_put(&most, name, "");
+    trailer_put(&most);
+    cpio.bytes = written(&most);
+    assert_ok(cpio_next(&cpio, &entry, NULL));
+    assert_int_equal(entry.name.size, CPIO_NAME_SIZE_MAX);
+}
+
 static void refuses_an_archive_without_its_end(void **state)
 {
     OWN(writer) struct writer writer = writer_new(SIZE_MAX_TEST);
@@ -93,8 +117,6 @@ static void refuses_an_archive_without_its_end(void **state)
     for (size_t size = 1; size <= whole.size; size++) {
         refused((struct view){whole.data, size});
     }
-    file_put(&writer, "", "");
-    refused(written(&writer));
 }
 
 static void entries_of_archives_in_a_row_come_one_by_one(void **state)
@@ -157,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_headers_of_another_form),
+        cmocka_unit_test(refuses_names_that_are_empty_or_too_long),
         cmocka_unit_test(refuses_an_archive_without_its_end),
         cmocka_unit_test(entries_of_archives_in_a_row_come_one_by_one),
         cmocka_unit_test(stops_where_something_else_begins),
