@@ -142,6 +142,7 @@ void registrant_registration_accepted(struct registrant *registrant, struct view
     OWN(admission) struct admission admission = {0};
     struct refusal refusal = {0};
     const struct manifest_node *node;
+    struct digest key_id; /* as public_key_id() */
     enum status status = attester_accepted(registrant->attester, payload, &admission, &refusal);
 
     if (status == STATUS_OK) {
@@ -165,9 +166,10 @@ void registrant_registration_accepted(struct registrant *registrant, struct view
     registrant->own.certificate = TAKE(admission.certificate);
     registrant->known_connection = registrant->connection_number;
     attester_free(TAKE(registrant->attester));
-    log_event(LOG_NOTICE, "registered", "node=%s registration=%llu coordinator=%s",
+    key_id = sha256(private_key_spki(registrant->own.key.sign));
+    log_event(LOG_NOTICE, "registered", "node=%s registration=%llu key=%s coordinator=%s",
               registrant->own.name, (unsigned long long)registrant->own.id,
-              client_address(registrant->client));
+              hex_short(digest_view(&key_id)).text, client_address(registrant->client));
     registrant_lease_given(registrant, admission.lease_ms);
     if (registrant->own.id != 0 && registrant->config.callbacks.on_registered) {
         registrant->config.callbacks.on_registered(registrant->config.argument, registrant->own.id,
