@@ -41,6 +41,8 @@ tests_support_libmembertest_a_SOURCES = %D%/support/member.c %D%/support/member.
 tests_support_libmembertest_a_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
 LINK_MEMBERTEST = tests/support/libmembertest.a tests/support/libperimetertest.a $(LINK_CLI) $(LINK_TEST) -lpthread
 
+# What takes longest begins first.
+include tests/hosts/local.mk
 include tests/unit/lib/base/local.mk
 include tests/unit/lib/crypto/local.mk
 include tests/unit/lib/attest/local.mk

@@ -1,0 +1,5 @@
+# Whole hosts booted in QEMU: firmware, Secure Boot, a signed unified kernel image, IMA, a TPM, and the agent.
+check_PROGRAMS += tests/hosts/collect_evidence
+tests_hosts_collect_evidence_SOURCES = %D%/collect_evidence.c
+tests_hosts_collect_evidence_LDADD = $(LINK_TPM)
+EXTRA_DIST += %D%/image.sh %D%/boot.sh %D%/make_boots.sh %D%/init guest/fetch-kernel
