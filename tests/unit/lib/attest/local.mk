@@ -1,6 +1,7 @@
 # tests of lib/attest
 UNIT_ATTEST = \
 	tests/unit/lib/attest/test_appraisal \
+	tests/unit/lib/attest/test_boots \
 	tests/unit/lib/attest/test_credential \
 	tests/unit/lib/attest/test_ek_certificate \
 	tests/unit/lib/attest/test_event_log \
@@ -35,7 +36,9 @@ tests_unit_lib_attest_test_event_sequence_SOURCES = %D%/test_event_sequence.c %D
 tests_unit_lib_attest_test_event_sequence_LDADD = $(LINK_SOFT_TPM)
 tests_unit_lib_attest_test_ima_policy_SOURCES = %D%/test_ima_policy.c %D%/evidence_files.h %D%/log_writer.h
 tests_unit_lib_attest_test_ima_policy_LDADD = $(LINK_SOFT_TPM)
-tests_unit_lib_attest_test_log_appraisal_SOURCES = %D%/test_log_appraisal.c %D%/evidence_files.h %D%/log_writer.h
+tests_unit_lib_attest_test_log_appraisal_SOURCES = %D%/test_log_appraisal.c %D%/evidence_files.h %D%/learned.h %D%/log_writer.h
 tests_unit_lib_attest_test_log_appraisal_LDADD = $(LINK_SOFT_TPM)
 tests_unit_lib_attest_test_secure_boot_SOURCES = %D%/test_secure_boot.c %D%/evidence_files.h %D%/log_writer.h
 tests_unit_lib_attest_test_secure_boot_LDADD = $(LINK_SOFT_TPM)
+tests_unit_lib_attest_test_boots_SOURCES = %D%/test_boots.c %D%/evidence_files.h %D%/learned.h
+tests_unit_lib_attest_test_boots_LDADD = $(LINK_SOFT_TPM)

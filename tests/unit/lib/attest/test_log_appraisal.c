@@ -2,81 +2,22 @@
  * must get, for the right reason. */
 #include "lib/attest/appraisal.h"
 
-#include "tests/unit/lib/attest/evidence_files.h"
+#include "tests/unit/lib/attest/learned.h"
 #include "tests/unit/lib/attest/log_writer.h"
-
-/* All files that the boot measured; violations are no files. */
-static struct bytes files_learn(struct view log)
-{
-    OWN(file_set_builder) struct file_set_builder builder = {0};
-    struct reader reader = reader_of(log);
-    struct bytes bytes;
-
-    while (reader.left) {
-        struct ima_entry entry;
-        struct digest digest;
-
-        assert_ok(ima_entry_read(&reader, &entry));
-        assert_ok(digest_of_view(entry.file_digest, &digest));
-        if (!entry.violation) {
-            assert_ok(file_set_builder_add(&builder, entry.path, &digest));
-        }
-    }
-    assert_ok(file_set_builder_take(&builder, &bytes));
-    return bytes;
-}
-
-/* What is learned from one boot. */
-struct learned {
-    struct bytes files;
-    struct reference_set *set;
-};
-
-static void learned_free(struct learned *learned)
-{
-    reference_set_free(learned->set);
-    bytes_free(&learned->files);
-}
-DEFINE_OWN_VALUE(learned, learned_free)
 
 static struct learned learn(const char *folder, uint32_t covered)
 {
     OWN(evidence_files) struct evidence_files files = evidence_load(folder);
-    struct learned learned = {.files = files_learn(bytes_view(&files.ima_log)),
-                              .set = calloc(1, sizeof *learned.set)};
-    struct reference_set *set = learned.set;
 
-    assert_non_null(set);
-    assert_ok(event_sequence_learn(bytes_view(&files.event_log), covered, &set->events, NULL));
-    set->has_events = set->has_files = true;
-    set->has_secure_boot =
-        secure_boot_learn(bytes_view(&files.event_log), &set->secure_boot, NULL) == STATUS_OK;
-    assert_ok(file_set_open(bytes_view(&learned.files), &set->files.files));
-    return learned;
+    return learned_of(&files, covered);
 }
 
-/* Appraises the folder by the references, without any list of PCR values. */
 static enum status appraise_by(const char *folder, const struct references *references,
                                struct refusal *refusal)
 {
     OWN(evidence_files) struct evidence_files files = evidence_load(folder);
-    struct evidence_view evidence = evidence_view_of(&files);
-    struct view cas[2] = {bytes_view(&files.cas[0]), bytes_view(&files.cas[1])};
-    struct pcr_policy policy = {0};
-    struct appraisal appraisal;
 
-    *refusal = (struct refusal){0};
-    return appraisal_run(&evidence,
-                         &(struct appraisal_inputs){
-                             .policy = &policy,
-                             .references = *references,
-                             .qualifying = bytes_view(&files.qualifying),
-                             .ak_trust = AK_TRUST_BY_EK,
-                             .cas = cas,
-                             .ca_count = 2,
-                             .now_s = EVIDENCE_NOW_S,
-                         },
-                         &appraisal, refusal);
+    return references_appraise(references, &files, refusal);
 }
 
 static enum status appraise(const char *folder, const struct learned *learned,
