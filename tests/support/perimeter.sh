@@ -8,6 +8,7 @@
 #   ete/          root, keys (without passphrases)  manifest      its text; manifest.signed
 #   shared/       disks of VMs that may migrate
 #   NAME/         a host's configuration and state  bundle        root and signed manifest: what hosts are given
+#   NAME/policy   a policy for this node alone, as text of the manifest; without it, one that accepts any
 #   operator.key  the first operator's key          stranger/     a host that no manifest names (perimeter_stranger)
 #
 #   perimeter_make MEMBERS NODES     everything up to the signed manifest; starts the TPMs
@@ -60,6 +61,16 @@ perimeter_identity()
     sed -n "s/^ *$2 = //p" "$perimeter/$1/identity"
 }
 
+# A node's policy has the node's name, where it has one of its own.
+perimeter_policy()
+{
+    if [ -f "$perimeter/$1/policy" ]; then
+        printf '%s' "$1"
+    else
+        printf any
+    fi
+}
+
 perimeter_manifest()
 {
     local version=$1 name
@@ -75,17 +86,20 @@ perimeter_manifest()
         for name in $(perimeter_names member); do
             printf 'member %s {\n    ek = %s\n    ak = %s\n' "$name" "$(perimeter_identity "$name" ek)" \
                 "$(perimeter_identity "$name" ak)"
-            printf '    address = 127.0.0.1:%s\n    raft_address = 127.0.0.1:%s\n}\n' \
+            printf '    address = %s:%s\n    raft_address = 127.0.0.1:%s\n}\n' "${perimeter_address:-127.0.0.1}" \
                 "$(perimeter_port "$name" 3)" "$(perimeter_port "$name" 4)"
         done
         for name in $(perimeter_names node); do
-            printf 'node %s {\n    ek = %s\n    policy = any\n    attribute zone = %s\n}\n' "$name" \
-                "$(perimeter_identity "$name" ek)" "$name"
+            printf 'node %s {\n    ek = %s\n    policy = %s\n    attribute zone = %s\n}\n' "$name" \
+                "$(perimeter_identity "$name" ek)" "$(perimeter_policy "$name")" "$name"
         done
         printf 'operator operator {\n    role = operator\n    key = %s\n}\n' "$(sed '/^-----/d' "$perimeter/operator.key.pub" | tr -d '\n')"
         # Software TPMs of a process measure nothing: the values are what nobody has extended.
         printf 'policy any {\n    pcr 0 = %s\n    pcr 7 = %s\n    needs_event_log = no\n    needs_ima_log = no\n}\n' \
             "$perimeter_pcr_zero" "$perimeter_pcr_zero"
+        for name in $(perimeter_names node); do
+            [ ! -f "$perimeter/$name/policy" ] || cat "$perimeter/$name/policy"
+        done
     } >"$perimeter/manifest"
 }
 
