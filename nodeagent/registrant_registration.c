@@ -3,6 +3,7 @@
 #include "lib/base/log.h"
 #include "lib/crypto/entropy.h"
 #include "lib/daemon/file.h"
+#include "lib/protocol/renewal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -141,6 +142,7 @@ void registrant_registration_accepted(struct registrant *registrant, struct view
     const struct tpm_identity *identity = host_identity(registrant->config.host);
     OWN(admission) struct admission admission = {0};
     struct refusal refusal = {0};
+    const struct manifest *manifest;
     const struct manifest_node *node;
     struct digest key_id; /* as public_key_id() */
     enum status status = attester_accepted(registrant->attester, payload, &admission, &refusal);
@@ -157,8 +159,10 @@ void registrant_registration_accepted(struct registrant *registrant, struct view
                         status_text(status));
         return;
     }
-    node = manifest_node_by_ek(attester_bundle(registrant->attester)->manifest,
-                               bytes_view(&identity->ek_name));
+    manifest = attester_bundle(registrant->attester)->manifest;
+    node = manifest_node_by_ek(manifest, bytes_view(&identity->ek_name));
+    client_set_spread(registrant->client,
+                      renewal_return_spread_ms(manifest->node_count, admission.lease_ms));
     (void)snprintf(registrant->own.name, sizeof registrant->own.name, "%s", node ? node->name : "");
     registrant->own.id = admission.registration_id;
     registrant->own.tc_sign = registrant->trust.endorsement.tc_sign;

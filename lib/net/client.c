@@ -22,7 +22,9 @@ struct client {
     struct backoff backoff;
     struct timer *timer;
     struct connection *connection;
+    unsigned spread_ms;
     bool is_open, is_redirecting, is_closing;
+    bool has_served; /* the connection, or the last one, and no attempt was made since */
 };
 
 static void attempt(struct client *client);
@@ -38,11 +40,29 @@ static void pause_then_attempt(struct client *client)
     timer_start(client->timer, backoff_next_ms(&client->backoff));
 }
 
+/* Weak randomness costs spread, nothing else. */
+static uint32_t random_u32(void)
+{
+    uint32_t random = 0;
+
+    (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
+    return random;
+}
+
+/* The next attempt has no reason to wait but that others may begin one at the same moment. */
+static void attempt_soon(struct client *client)
+{
+    uint64_t delay_ms = client->has_served ? (uint64_t)client->spread_ms * random_u32() >> 32 : 0;
+
+    client->has_served = false;
+    timer_start(client->timer, delay_ms);
+}
+
 static void go_on(struct client *client)
 {
     /* Another member may serve at once; only when none did is waiting of use. */
     if (client->redirect[0] || client->failures_in_turn < client->config.address_count) {
-        timer_start(client->timer, 0);
+        attempt_soon(client);
     } else {
         pause_then_attempt(client);
     }
@@ -108,8 +128,9 @@ static void on_close(struct connection *connection, void *argument, enum status 
         client_free(client);
     } else if (client->is_redirecting) {
         client->is_redirecting = false;
-        if (client->redirect[0] && client->redirects <= CLIENT_REDIRECT_MAX) {
-            timer_start(client->timer, 0);
+        if ((client->has_served && client->spread_ms > 0) ||
+            (client->redirect[0] && client->redirects <= CLIENT_REDIRECT_MAX)) {
+            attempt_soon(client);
         } else {
             client->redirect[0] = 0;
             pause_then_attempt(client);
@@ -156,7 +177,6 @@ static void attempt(struct client *client)
 enum status client_open(const struct client_config *config, struct client **ret_client)
 {
     struct client *client;
-    uint32_t random = 0;
 
     ASSERT(config->address_count > 0 && config->address_count <= CLIENT_ADDRESS_MAX);
     client = calloc(1, sizeof *client);
@@ -186,8 +206,7 @@ enum status client_open(const struct client_config *config, struct client **ret_
         .base_ms = config->backoff_base_ms ? config->backoff_base_ms : BACKOFF_BASE_DEFAULT_MS,
         .max_ms = config->backoff_max_ms ? config->backoff_max_ms : BACKOFF_MAX_DEFAULT_MS,
     };
-    (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
-    client->next = random % config->address_count;
+    client->next = random_u32() % config->address_count;
     timer_start(client->timer, 0);
     *ret_client = client;
     return STATUS_OK;
@@ -237,6 +256,12 @@ void client_confirm(struct client *client)
 {
     client->failures = client->failures_in_turn = client->redirects = 0;
     backoff_reset(&client->backoff);
+    client->has_served = true;
+}
+
+void client_set_spread(struct client *client, unsigned spread_ms)
+{
+    client->spread_ms = spread_ms;
 }
 
 void client_set_tls(struct client *client, struct tls_context *tls)

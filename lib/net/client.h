@@ -61,6 +61,12 @@ WARN_UNUSED enum status client_send(struct client *client, struct view content);
 enum status client_redirect(struct client *client, const char *address);
 /* The peer serves us: forget the failures so far. */
 void client_confirm(struct client *client);
+/*
+ * For clients of which there are very many: after the loss of a connection that served us, or its
+ * redirection, the next attempt waits for a random part of this long, so that they do not come back
+ * together. 0, the default: none.
+ */
+void client_set_spread(struct client *client, unsigned spread_ms);
 /* From the next connection on. */
 void client_set_tls(struct client *client, struct tls_context *tls);
 /* Ends everything without further callbacks; memory is freed by the loop's next turns. */

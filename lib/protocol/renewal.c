@@ -8,6 +8,13 @@
 
 enum { RENEWAL_MESSAGE_SIZE_MAX = REGISTRATION_MESSAGE_SIZE_MAX };
 
+unsigned renewal_return_spread_ms(size_t node_count, uint64_t lease_ms)
+{
+    uint64_t most_ms = lease_ms / 3;
+
+    return (unsigned)(node_count < most_ms ? node_count : most_ms);
+}
+
 enum status renewal_challenge(const struct renewal_binding *binding,
                               const struct evidence_demand *demand, struct bytes *ret_challenge)
 {

@@ -17,6 +17,13 @@ struct renewal_binding {
     struct channel channel; /* of the connection it is asked and answered on */
 };
 
+/*
+ * All nodes lose their connection at once when the leader changes. Each comes back after a random
+ * part of this long: a node a millisecond, which is about what a member can take, and well before
+ * any lease is over.
+ */
+unsigned renewal_return_spread_ms(size_t node_count, uint64_t lease_ms);
+
 /* The coordinator asks. */
 WARN_UNUSED enum status renewal_challenge(const struct renewal_binding *binding,
                                           const struct evidence_demand *demand,

@@ -133,6 +133,15 @@ static void a_renewal_by_another_tpm_is_refused(void **state)
                    REFUSAL_AK_NAME);
 }
 
+static void a_fleet_comes_back_spread_and_before_any_lease_is_over(void **state)
+{
+    (void)state;
+    assert_int_equal(renewal_return_spread_ms(10000, 30000), 10000);
+    assert_int_equal(renewal_return_spread_ms(10000, 5000), 1666);
+    /* A few are back at once. */
+    assert_int_equal(renewal_return_spread_ms(3, 30000), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +150,7 @@ int main(void)
         cmocka_unit_test(a_renewal_after_a_reset_is_refused),
         cmocka_unit_test(a_renewal_whose_clock_stood_still_is_refused),
         cmocka_unit_test(a_renewal_by_another_tpm_is_refused),
+        cmocka_unit_test(a_fleet_comes_back_spread_and_before_any_lease_is_over),
     };
     return cmocka_run_group_tests_name("renewal", tests, perimeter_setup, perimeter_teardown);
 }

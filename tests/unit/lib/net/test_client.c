@@ -5,6 +5,7 @@
 #include "tests/support/loop.h"
 #include "tests/support/test.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +176,16 @@ static void fixture_free(struct fixture *fixture)
     free(fixture);
 }
 
+static unsigned visitor_count(const struct fixture *fixture)
+{
+    unsigned visitors = 0;
+
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        visitors += fixture->members[i].visitors;
+    }
+    return visitors;
+}
+
 static void the_leader_is_found_by_its_name(void **state)
 {
     struct fixture *fixture = fixture_new();
@@ -242,7 +253,7 @@ static void a_lost_leader_is_told_and_its_successor_found(void **state)
 static void hints_that_lead_in_circles_are_slowed_down(void **state)
 {
     struct fixture *fixture = fixture_new();
-    unsigned visitors = 0;
+    unsigned visitors;
 
     (void)state;
     /* Each says: ask member 0, which says so too. */
@@ -250,9 +261,7 @@ static void hints_that_lead_in_circles_are_slowed_down(void **state)
                    fixture->members[0].address);
     client_start(fixture, 0);
     loop_for(&fixture->loop, 500);
-    for (unsigned i = 0; i < MEMBERS; i++) {
-        visitors += fixture->members[i].visitors;
-    }
+    visitors = visitor_count(fixture);
     assert_true(visitors > CLIENT_REDIRECT_MAX && visitors < 60);
     fixture_free(fixture);
 }
@@ -283,6 +292,52 @@ static void after_so_many_failures_it_gives_up_and_says_why(void **state)
     loop_for(&fixture->loop, 100);
     assert_int_equal(fixture->failures, 7);
     fixture_free(fixture);
+}
+
+/* Found, and then lost: by the leader's end, or by its word. */
+static void lose_leader(struct fixture *fixture, unsigned spread_ms, bool is_redirected)
+{
+    fixture->members[0].is_leader = true;
+    (void)snprintf(fixture->leader_hint, sizeof fixture->leader_hint, "%s",
+                   fixture->members[0].address);
+    client_start(fixture, 0);
+    client_set_spread(fixture->client, spread_ms);
+    assert_true(loop_until(&fixture->loop, &fixture->found, WAIT_MS));
+    fixture->found = false;
+    fixture->members[1].is_leader = true;
+    if (is_redirected) {
+        (void)client_redirect(fixture->client, fixture->members[1].address);
+    } else {
+        member_stop(&fixture->members[0]);
+    }
+}
+
+static void one_of_many_does_not_come_back_with_the_others(void **state)
+{
+    (void)state;
+    for (unsigned redirected = 0; redirected < 2; redirected++) {
+        struct fixture *fixture = fixture_new();
+        unsigned before;
+
+        lose_leader(fixture, UINT_MAX, redirected);
+        before = visitor_count(fixture);
+        loop_for(&fixture->loop, 300);
+        assert_int_equal(visitor_count(fixture), before);
+        fixture_free(fixture);
+    }
+}
+
+static void one_of_many_comes_back_within_the_spread(void **state)
+{
+    (void)state;
+    for (unsigned redirected = 0; redirected < 2; redirected++) {
+        struct fixture *fixture = fixture_new();
+
+        lose_leader(fixture, 50, redirected);
+        assert_true(loop_until(&fixture->loop, &fixture->found, WAIT_MS));
+        assert_string_equal(fixture->answered_by, fixture->members[1].address);
+        fixture_free(fixture);
+    }
 }
 
 static void waiting_times_double_with_jitter_and_have_an_end(void **state)
@@ -328,6 +383,8 @@ int main(void)
         cmocka_unit_test(hints_that_lead_in_circles_are_slowed_down),
         cmocka_unit_test(a_hint_that_is_no_address_or_a_local_socket_is_not_followed),
         cmocka_unit_test(after_so_many_failures_it_gives_up_and_says_why),
+        cmocka_unit_test(one_of_many_does_not_come_back_with_the_others),
+        cmocka_unit_test(one_of_many_comes_back_within_the_spread),
         cmocka_unit_test(waiting_times_double_with_jitter_and_have_an_end),
     };
     return cmocka_run_group_tests_name("client", tests, make_credentials, free_credentials);
