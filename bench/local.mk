@@ -18,3 +18,11 @@ bench_by_hand_SOURCES = %D%/by_hand.c %D%/sign_of_life.c %D%/sign_of_life.h
 bench_by_hand_LDADD = $(LINK_VM) $(LINK_PROTOCOL)
 bench_watch_SOURCES = %D%/watch.c %D%/sign_of_life.c %D%/sign_of_life.h
 EXTRA_DIST += bench/launch
+
+# bench/renewal: see its head
+check_PROGRAMS += bench/agents
+bench_agents_SOURCES = %D%/agents.c %D%/fleet.c %D%/fleet.h %D%/fleet_host.c %D%/fleet_host.h \
+	%D%/soft_node.c %D%/soft_node.h %D%/trickle.c %D%/trickle.h
+bench_agents_CPPFLAGS = $(AM_CPPFLAGS) $(LIBUV_CFLAGS)
+bench_agents_LDADD = tests/support/libsofttpm.a $(LINK_ATTESTER) $(LINK_TEST)
+EXTRA_DIST += bench/renewal

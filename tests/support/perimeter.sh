@@ -10,6 +10,8 @@
 #   NAME/         a host's configuration and state  bundle        root and signed manifest: what hosts are given
 #   NAME/policy   a policy for this node alone, as text of the manifest; without it, one that accepts any
 #   operator.key  the first operator's key          stranger/     a host that no manifest names (perimeter_stranger)
+#   nodes         more nodes for the manifest, as text, if the caller puts that file there; the certificate of their TPMs'
+#                 manufacturer goes to ca/NAME.der
 #
 #   perimeter_make MEMBERS NODES     everything up to the signed manifest; starts the TPMs
 #   perimeter_manifest VERSION       writes the manifest's text from the hosts there are
@@ -80,8 +82,9 @@ perimeter_manifest()
         printf '    not_before = %s\n    not_after = %s\n' "$(date -u -d '-1 day' +%FT00:00:00Z)" \
             "$(date -u -d '+1 year' +%FT00:00:00Z)"
         printf '    lease = %s\n    member_policy = any\n    development = yes\n' "${perimeter_lease:-5s}"
-        printf '    manufacturer_ca = %s\n' "$(base64 -w0 "$perimeter/ca/root.der")" \
-            "$(base64 -w0 "$perimeter/ca/issuer.der")"
+        for name in "$perimeter"/ca/*.der; do
+            printf '    manufacturer_ca = %s\n' "$(base64 -w0 "$name")"
+        done
         printf '}\n'
         for name in $(perimeter_names member); do
             printf 'member %s {\n    ek = %s\n    ak = %s\n' "$name" "$(perimeter_identity "$name" ek)" \
@@ -93,6 +96,7 @@ perimeter_manifest()
             printf 'node %s {\n    ek = %s\n    policy = %s\n    attribute zone = %s\n}\n' "$name" \
                 "$(perimeter_identity "$name" ek)" "$(perimeter_policy "$name")" "$name"
         done
+        [ ! -e "$perimeter/nodes" ] || cat "$perimeter/nodes"
         printf 'operator operator {\n    role = operator\n    key = %s\n}\n' "$(sed '/^-----/d' "$perimeter/operator.key.pub" | tr -d '\n')"
         # Software TPMs of a process measure nothing: the values are what nobody has extended.
         printf 'policy any {\n    pcr 0 = %s\n    pcr 7 = %s\n    needs_event_log = no\n    needs_ima_log = no\n}\n' \
