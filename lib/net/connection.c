@@ -20,6 +20,7 @@ enum {
     READ_SIZE = 64 * 1024,
     PLAIN_SIZE = 16 * 1024,   /* one TLS record */
     FLUSH_SLICE = 256 * 1024, /* encrypted at a time */
+    HANDSHAKE_KEPT_MAX = 64 * 1024,
 };
 
 /* --- making one --- */
@@ -271,17 +272,53 @@ static void input_take(struct connection *connection, struct view bytes)
     input_process(connection);
 }
 
+void connection_handshake(struct connection *connection)
+{
+    if (connection->phase == PHASE_HANDSHAKE) {
+        input_take(connection, (struct view){NULL, 0});
+    }
+}
+
+/* Those whom we accepted take turns: many at once would keep everybody else waiting. */
+static void handshake_keep(struct connection *connection, struct view bytes)
+{
+    if (tls_kept(connection->tls) + bytes.size > HANDSHAKE_KEPT_MAX ||
+        tls_keep(connection->tls, bytes) != STATUS_OK) {
+        connection_drop(connection, STATUS_TOO_LARGE, "a TLS handshake of too many bytes");
+    } else {
+        listener_wait_turn(connection->listener, connection);
+    }
+}
+
+static void input_arrived(struct connection *connection, struct view bytes)
+{
+    switch (connection->phase) {
+    case PHASE_HANDSHAKE:
+        if (connection->listener && connection->tls) {
+            handshake_keep(connection, bytes);
+            break;
+        }
+        input_take(connection, bytes);
+        break;
+    case PHASE_OPEN:
+        input_take(connection, bytes);
+        break;
+    case PHASE_CONNECTING:
+    case PHASE_CLOSING:
+    case PHASE_GONE:
+        /* What comes while we say goodbye is read, so that the goodbye is not lost to a reset, and
+         * discarded. */
+        break;
+    }
+}
+
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 {
     struct connection *connection = stream->data;
 
     if (size > 0) {
         connection->heard_ms = uv_now(stream->loop);
-        /* What comes while we say goodbye is read, so that the goodbye is not lost to a reset, and
-         * discarded. */
-        if (connection->phase == PHASE_HANDSHAKE || connection->phase == PHASE_OPEN) {
-            input_take(connection, (struct view){(const uint8_t *)buffer->base, (size_t)size});
-        }
+        input_arrived(connection, (struct view){(const uint8_t *)buffer->base, (size_t)size});
     }
     free(buffer->base);
     if (size >= 0 || connection->phase == PHASE_GONE) {

@@ -34,6 +34,7 @@ struct connection {
     void *argument;
     struct listener *listener;          /* NULL: dialed */
     struct connection *next, *previous; /* of the listener */
+    struct connection *waiting_next;    /* of those whose handshake waits for its turn */
     struct dial *dial;                  /* while connecting */
 
     struct tls *tls; /* NULL: unix socket */
@@ -42,7 +43,8 @@ struct connection {
     size_t plain_capacity;
     size_t writing_size; /* bytes handed to libuv and not written yet */
     unsigned pauses;
-    bool is_reading, is_congested, was_congested, is_shut_down, has_eof, is_new, is_reported;
+    bool is_reading, is_congested, was_congested, is_shut_down, has_eof, is_new, is_reported,
+        is_waiting;
     uint64_t heard_ms; /* uv_now() of the last byte from the peer */
 
     struct connection_peer peer;
@@ -66,6 +68,8 @@ struct listener {
     void *argument;
     void (*on_socket)(void *argument, int fd);
     struct connection *connections;
+    uv_idle_t turn; /* runs while handshakes wait */
+    struct connection *waiting_first, **waiting_end;
     struct address address;
     uint64_t full_logged_ms;
     bool is_closing;
@@ -97,6 +101,10 @@ void connection_end_advance(struct connection *connection);
 void connection_handle_closed(uv_handle_t *handle);
 void connection_part_done(struct connection *connection);
 
+/* An accepted connection's handshake has something to go on with: connection_handshake() is called
+ * when it is its turn. */
+void listener_wait_turn(struct listener *listener, struct connection *connection);
+void connection_handshake(struct connection *connection);
 /* The listener forgets a connection. */
 void listener_forget(struct listener *listener, struct connection *connection);
 void dial_free(struct dial *dial);

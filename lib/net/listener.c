@@ -14,6 +14,9 @@
 
 enum { BACKLOG = 1024, CONNECTION_MAX_DEFAULT = 1024, FULL_LOG_INTERVAL_MS = 10000 };
 
+/* A handshake costs signatures. So long do they go on before the loop's other work has its turn. */
+enum { HANDSHAKE_SLICE_NS = 5 * 1000 * 1000 };
+
 static void maybe_closed(struct listener *listener)
 {
     if (!listener->is_closing || listener->handles_open > 0 || listener->connections) {
@@ -26,10 +29,53 @@ static void maybe_closed(struct listener *listener)
     free(listener);
 }
 
+/* --- turns --- */
+
+static struct connection *waiting_pop(struct listener *listener)
+{
+    struct connection *connection = listener->waiting_first;
+
+    listener->waiting_first = connection->waiting_next;
+    if (!listener->waiting_first) {
+        listener->waiting_end = &listener->waiting_first;
+        (void)uv_idle_stop(&listener->turn);
+    }
+    connection->is_waiting = false;
+    return connection;
+}
+
+static void on_turn(uv_idle_t *turn)
+{
+    struct listener *listener = turn->data;
+    uint64_t until_ns = uv_hrtime() + HANDSHAKE_SLICE_NS;
+
+    do {
+        struct connection *connection = waiting_pop(listener);
+
+        connection_handshake(connection);
+        connection_release(connection);
+    } while (listener->waiting_first && uv_hrtime() < until_ns);
+}
+
+void listener_wait_turn(struct listener *listener, struct connection *connection)
+{
+    if (connection->is_waiting) {
+        return;
+    }
+    connection->is_waiting = true;
+    connection->waiting_next = NULL;
+    *listener->waiting_end = connection_hold(connection);
+    listener->waiting_end = &connection->waiting_next;
+    (void)uv_idle_start(&listener->turn, on_turn);
+}
+
 static void on_listener_closed(uv_handle_t *handle)
 {
     struct listener *listener = handle->data;
 
+    while (listener->waiting_first) {
+        connection_release(waiting_pop(listener));
+    }
     listener->handles_open--;
     maybe_closed(listener);
 }
@@ -267,9 +313,12 @@ enum status listener_open(const struct listener_config *config, struct listener 
     listener->callbacks = config->callbacks;
     listener->argument = config->argument;
     listener->on_socket = config->on_socket;
+    listener->waiting_end = &listener->waiting_first;
     error = listener->address.is_unix ? unix_bind(listener, config->unix_mode) : tcp_bind(listener);
     if (error == 0) {
-        listener->socket.handle.data = listener;
+        listener->socket.handle.data = listener->turn.data = listener;
+        (void)uv_idle_init(listener->loop, &listener->turn);
+        listener->handles_open++;
         error = uv_listen(&listener->socket.stream, BACKLOG, on_connection);
     }
     if (error != 0) {
@@ -321,6 +370,9 @@ void listener_close(struct listener *listener, void (*on_closed)(void *argument)
     listener->on_closed_argument = argument;
     listener->socket.handle.data = listener;
     uv_close(&listener->socket.handle, on_listener_closed);
+    if (listener->turn.data) {
+        uv_close((uv_handle_t *)&listener->turn, on_listener_closed);
+    }
     for (struct connection *connection = listener->connections; connection;
          connection = connection->next) {
         connection_close(connection);

@@ -66,7 +66,7 @@ void tls_buffer_consume(struct tls_buffer *buffer, size_t size)
 static int bio_read(BIO *bio, char *data, size_t size, size_t *ret_size)
 {
     struct tls *tls = BIO_get_data(bio);
-    size_t held = tls->in.size - tls->in.start;
+    size_t held = tls_kept(tls);
 
     BIO_clear_retry_flags(bio);
     if (held == 0) {
@@ -286,12 +286,23 @@ static enum status handshake_advance(struct tls *tls)
 
 /* --- data --- */
 
-enum status tls_feed(struct tls *tls, struct view ciphertext)
+enum status tls_keep(struct tls *tls, struct view ciphertext)
 {
     TRY(tls->status);
     if (tls_buffer_append(&tls->in, ciphertext) != STATUS_OK) {
         return fail(tls, STATUS_NO_MEMORY, "out of memory");
     }
+    return STATUS_OK;
+}
+
+size_t tls_kept(const struct tls *tls)
+{
+    return tls->in.size - tls->in.start;
+}
+
+enum status tls_feed(struct tls *tls, struct view ciphertext)
+{
+    TRY(tls_keep(tls, ciphertext));
     return tls->is_open ? STATUS_OK : handshake_advance(tls);
 }
 

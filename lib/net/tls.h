@@ -77,6 +77,10 @@ void tls_set_verify(struct tls *tls, tls_verify verify, void *argument);
  * record is not acceptable. Failures are sticky.
  */
 WARN_UNUSED enum status tls_feed(struct tls *tls, struct view ciphertext);
+/* Takes bytes from the network without looking at them: the next tls_feed() does. */
+WARN_UNUSED enum status tls_keep(struct tls *tls, struct view ciphertext);
+/* Bytes that came and were not looked at. */
+size_t tls_kept(const struct tls *tls);
 /* True when the handshake is complete on this side and the peer was accepted. */
 bool tls_is_open(const struct tls *tls);
 /*
