@@ -4,8 +4,12 @@
 #include <stdlib.h>
 #include <uv.h>
 
+/* So many others may go before a long job that waits. */
+enum { PASSED_MAX = 32 };
+
 struct job {
     struct job *next;
+    bool is_long;
     void (*work)(void *argument);
     void (*done)(void *argument);
     void *argument;
@@ -18,11 +22,14 @@ struct job_queue {
 
 struct worker {
     uv_async_t finished_signal;
-    uv_mutex_t mutex; /* over waiting, finished and stopping */
+    uv_mutex_t mutex; /* over all from here to stopping */
     uv_cond_t wake;
-    struct job_queue waiting, finished;
+    struct job_queue waiting, waiting_long, finished;
+    unsigned running_long; /* threads */
+    unsigned passed;       /* jobs that went before a long one which waits */
     bool stopping;
-    unsigned thread_count;
+    unsigned thread_count; /* the opener's and closer's own */
+    unsigned long_max;     /* so many threads may run long jobs; never changes */
     uv_thread_t threads[WORKER_THREAD_MAX];
     size_t load, queue_max; /* the loop's own */
 };
@@ -53,24 +60,41 @@ static struct job *queue_pop(struct job_queue *queue)
     return job;
 }
 
+/* The next job that a thread may take now; NULL: there is none. */
+static struct job *job_take(struct worker *worker)
+{
+    bool may_be_long = worker->waiting_long.first && worker->running_long < worker->long_max;
+
+    if (may_be_long && (!worker->waiting.first || worker->passed >= PASSED_MAX)) {
+        worker->passed = 0;
+        worker->running_long++;
+        return queue_pop(&worker->waiting_long);
+    }
+    worker->passed += worker->waiting_long.first && worker->waiting.first;
+    return queue_pop(&worker->waiting);
+}
+
 static void thread_main(void *argument)
 {
     struct worker *worker = argument;
 
     uv_mutex_lock(&worker->mutex);
     for (;;) {
-        struct job *job;
+        struct job *job = NULL;
 
-        while (!worker->stopping && !worker->waiting.first) {
+        while (!worker->stopping && !(job = job_take(worker))) {
             uv_cond_wait(&worker->wake, &worker->mutex);
         }
         if (worker->stopping) {
             break;
         }
-        job = queue_pop(&worker->waiting);
         uv_mutex_unlock(&worker->mutex);
         job->work(job->argument);
         uv_mutex_lock(&worker->mutex);
+        if (job->is_long) {
+            worker->running_long--;
+            uv_cond_signal(&worker->wake); /* Another may be long now. */
+        }
         queue_push(&worker->finished, job);
         (void)uv_async_send(&worker->finished_signal);
     }
@@ -128,8 +152,10 @@ enum status worker_open(struct uv_loop_s *loop, unsigned thread_count, size_t qu
         return STATUS_NO_MEMORY;
     }
     queue_init(&worker->waiting);
+    queue_init(&worker->waiting_long);
     queue_init(&worker->finished);
     worker->queue_max = queue_max;
+    worker->long_max = thread_count > 1 ? thread_count - 1 : 1;
     worker->finished_signal.data = worker;
     if (uv_mutex_init(&worker->mutex) != 0) {
         free(worker);
@@ -157,7 +183,7 @@ enum status worker_open(struct uv_loop_s *loop, unsigned thread_count, size_t qu
     return STATUS_OK;
 }
 
-enum status worker_submit(struct worker *worker, void (*work)(void *argument),
+static enum status submit(struct worker *worker, bool is_long, void (*work)(void *argument),
                           void (*done)(void *argument), void *argument)
 {
     struct job *job;
@@ -172,13 +198,25 @@ enum status worker_submit(struct worker *worker, void (*work)(void *argument),
     if (!job) {
         return STATUS_NO_MEMORY;
     }
-    *job = (struct job){.work = work, .done = done, .argument = argument};
+    *job = (struct job){.is_long = is_long, .work = work, .done = done, .argument = argument};
     worker->load++;
     uv_mutex_lock(&worker->mutex);
-    queue_push(&worker->waiting, job);
+    queue_push(is_long ? &worker->waiting_long : &worker->waiting, job);
     uv_cond_signal(&worker->wake);
     uv_mutex_unlock(&worker->mutex);
     return STATUS_OK;
+}
+
+enum status worker_submit(struct worker *worker, void (*work)(void *argument),
+                          void (*done)(void *argument), void *argument)
+{
+    return submit(worker, false, work, done, argument);
+}
+
+enum status worker_submit_long(struct worker *worker, void (*work)(void *argument),
+                               void (*done)(void *argument), void *argument)
+{
+    return submit(worker, true, work, done, argument);
 }
 
 size_t worker_load(const struct worker *worker)
@@ -194,7 +232,7 @@ void worker_close(struct worker *worker)
         return;
     }
     stop_threads(worker);
-    while ((job = queue_pop(&worker->waiting))) {
+    while ((job = queue_pop(&worker->waiting)) || (job = queue_pop(&worker->waiting_long))) {
         queue_push(&worker->finished, job);
     }
     finish_jobs(worker);
