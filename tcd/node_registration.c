@@ -2,6 +2,7 @@
  * checked. */
 #include "lib/crypto/entropy.h"
 #include "lib/net/timer.h"
+#include "lib/protocol/node_message.h"
 #include "lib/protocol/sealing.h"
 #include "tcd/boot_record.h"
 #include "tcd/node_session.h"
@@ -16,18 +17,18 @@
 /* Our own trouble, not the peer's: nothing was decided, it may come again. */
 static void fail(struct node_session *session, const char *what, enum status status)
 {
-    log_event(LOG_ERROR, "registration-failed", "peer=%s step=%s reason=\"%s\"", session->address,
-              what, status_text(status));
+    log_event(LOG_ERROR, "registration-failed", "peer=%s step=%s reason=\"%s\"",
+              node_session_address(session), what, status_text(status));
     session->refusal = refusal_make(REFUSAL_NOT_READY, "%s: %s", what, status_text(status));
     node_session_refuse(session, &session->refusal);
 }
 
 static void refuse_or_fail(struct node_session *session, const char *what)
 {
-    if (session->job_status == STATUS_REFUSED) {
+    if (session->task->status == STATUS_REFUSED) {
         node_session_refuse(session, &session->refusal);
     } else {
-        fail(session, what, session->job_status);
+        fail(session, what, session->task->status);
     }
 }
 
@@ -37,60 +38,87 @@ static void work_hello(void *argument)
 {
     struct node_session *session = argument;
 
-    session->job_status = verifier_hello(session->verifier, bytes_view(&session->input),
-                                         &session->leaf, &session->refusal);
+    session->task->status =
+        verifier_hello(session->task->verifier, bytes_view(&session->task->input),
+                       &session->task->leaf, &session->refusal);
 }
 
-static void challenge(void *argument, enum status status,
-                      const struct coordinator_evidence *evidence)
+/* The challenge carries the manifest: to make one takes a millisecond where there are thousands of
+ * nodes, and one quote is waited for by many. */
+static void work_challenge(void *argument)
 {
     struct node_session *session = argument;
+    struct node_task *task = session->task;
     OWN(bytes) struct bytes message = {0};
 
-    if (!node_session_job_ended(session)) {
-        return;
+    task->status = verifier_challenge(task->verifier, &task->evidence, &message);
+    if (task->status == STATUS_OK) {
+        task->status = node_message_pack(TCCP__NODE_MESSAGE_KIND__REGISTER_CHALLENGE,
+                                         bytes_view(&message), &task->challenge);
     }
-    if (status == STATUS_OK) {
-        status = verifier_challenge(session->verifier, evidence, &message);
-    }
-    if (status != STATUS_OK) {
-        fail(session, "challenge", status);
+}
+
+static void done_challenge(struct node_session *session)
+{
+    struct node_task *task = session->task;
+
+    if (task->status != STATUS_OK) {
+        fail(session, "challenge", task->status);
         return;
     }
     session->state = NODE_SESSION_CHALLENGED;
     /* Its TPM is in the manifest: it may send logs now. */
     connection_set_frame_size_max(session->connection, FRAME_SIZE_MAX);
-    node_session_send(session, TCCP__NODE_MESSAGE_KIND__REGISTER_CHALLENGE, bytes_view(&message));
+    node_session_send_frame(session, bytes_view(&task->challenge));
+    bytes_free(&task->challenge);
+    quote_release(TAKE(task->quote));
+}
+
+static void quoted(void *argument, enum status status, const struct coordinator_evidence *evidence,
+                   struct quote *quote)
+{
+    struct node_session *session = argument;
+
+    if (!node_session_job_ended(session)) {
+        return;
+    }
+    if (status != STATUS_OK) {
+        fail(session, "challenge", status);
+        return;
+    }
+    session->task->evidence = *evidence;
+    session->task->quote = quote_hold(quote);
+    node_session_work(session, work_challenge, done_challenge);
 }
 
 static void done_hello(struct node_session *session)
 {
-    const struct bundle *bundle = session->in_force->bundle;
+    struct node_task *task = session->task;
+    const struct bundle *bundle = task->in_force->bundle;
     struct scope scope = bundle_scope(bundle);
     enum status status;
 
-    if (session->job_status != STATUS_OK) {
+    if (task->status != STATUS_OK) {
         refuse_or_fail(session, "hello");
         return;
     }
-    status = in_force_references(session->in_force, verifier_policy(session->verifier),
-                                 time_wall_s(), &session->references);
+    status = in_force_references(task->in_force, verifier_policy(task->verifier), time_wall_s(),
+                                 &task->references);
     if (status != STATUS_OK) {
         fail(session, "reference sets", status);
         return;
     }
-    verifier_use_references(session->verifier, &session->references);
+    verifier_use_references(task->verifier, &task->references);
     session->has_job = true;
-    status =
-        quoter_request(session->server->tcd->quoter, &scope, &bundle->manifest->member_policy->pcrs,
-                       &session->leaf, challenge, session);
+    status = quoter_request(session->server->tcd->quoter, &scope,
+                            &bundle->manifest->member_policy->pcrs, &task->leaf, quoted, session);
     if (status != STATUS_OK) {
         session->has_job = false;
         fail(session, "quote", status);
     }
 }
 
-void node_registration_hello(struct node_session *session, struct view payload)
+void node_registration_hello(struct node_session *session, struct bytes *payload)
 {
     struct tcd *tcd = session->server->tcd;
     struct in_force *in_force = machine_in_force(tcd->machine);
@@ -112,7 +140,11 @@ void node_registration_hello(struct node_session *session, struct view payload)
         node_session_refuse(session, &session->refusal);
         return;
     }
-    session->in_force = in_force_hold(in_force);
+    status = node_task_begin(session, in_force);
+    if (status != STATUS_OK) {
+        fail(session, "hello", status);
+        return;
+    }
     config = (struct verifier_config){
         .bundle = in_force->bundle,
         .bundle_bytes = bytes_view(&in_force->bundle_bytes),
@@ -122,15 +154,13 @@ void node_registration_hello(struct node_session *session, struct view payload)
     entropy_fill(config.nonce, sizeof config.nonce);
     entropy_fill(config.credential_secret, sizeof config.credential_secret);
     entropy_fill(config.credential_entropy, sizeof config.credential_entropy);
-    status = verifier_new(&config, &session->verifier);
+    status = verifier_new(&config, &session->task->verifier);
     secret_wipe(&config, sizeof config);
-    if (status == STATUS_OK) {
-        status = bytes_copy(payload, &session->input);
-    }
     if (status != STATUS_OK) {
         fail(session, "hello", status);
         return;
     }
+    session->task->input = TAKE(*payload);
     node_session_work(session, work_hello, done_hello);
 }
 
@@ -140,26 +170,27 @@ static void work_evidence(void *argument)
 {
     struct node_session *session = argument;
 
-    session->job_status = verifier_evidence(session->verifier, bytes_view(&session->input),
-                                            &session->facts, &session->refusal);
+    session->task->status =
+        verifier_evidence(session->task->verifier, bytes_view(&session->task->input),
+                          &session->task->facts, &session->refusal);
 }
 
 /* Message 4: what was committed, for the keys that it was committed for. */
 static enum status accept(struct node_session *session, uint64_t id)
 {
-    const struct registration_facts *facts = &session->facts;
+    const struct registration_facts *facts = &session->task->facts;
     struct tcd *tcd = session->server->tcd;
     bool is_member = facts->role == ATTESTER_MEMBER;
     OWN(admission)
     struct admission admission = {
         .registration_id = id,
-        .lease_ms = (uint64_t)session->in_force->bundle->manifest->lease_s * 1000,
+        .lease_ms = (uint64_t)session->task->in_force->bundle->manifest->lease_s * 1000,
     };
     OWN(bytes) struct bytes message = {0};
 
-    TRY(credentials_issue(tcd->authority, session->in_force, is_member ? ROLE_MEMBER : ROLE_NODE,
-                          facts->name, facts->trusted_key.sign, facts->trusted_key.kem, id,
-                          time_wall_s(), &admission.certificate));
+    TRY(credentials_issue(tcd->authority, session->task->in_force,
+                          is_member ? ROLE_MEMBER : ROLE_NODE, facts->name, facts->trusted_key.sign,
+                          facts->trusted_key.kem, id, time_wall_s(), &admission.certificate));
     TRY(bytes_copy(bytes_view(&tcd->credentials->ca_certificate), &admission.ca_certificate));
     if (is_member) {
         uint8_t entropy[HPKE_ENTROPY_SIZE];
@@ -174,7 +205,7 @@ static enum status accept(struct node_session *session, uint64_t id)
         secret_wipe(entropy, sizeof entropy);
         TRY(status);
     }
-    TRY(verifier_accept(session->verifier, &admission, &message));
+    TRY(verifier_accept(session->task->verifier, &admission, &message));
     node_session_send(session, TCCP__NODE_MESSAGE_KIND__REGISTER_ACCEPTED, bytes_view(&message));
     return STATUS_OK;
 }
@@ -188,7 +219,7 @@ static void committed(void *argument, enum status status, const struct outcome *
         status = refuse(&session->refusal, outcome->verdict, "%s",
                         outcome->detail ? outcome->detail : "");
     }
-    session->job_status = status;
+    session->task->status = status;
     if (!node_session_job_ended(session)) {
         return;
     }
@@ -206,10 +237,11 @@ static void committed(void *argument, enum status status, const struct outcome *
         return;
     }
     log_event(LOG_NOTICE, "registered", "role=%s name=%s id=%llu peer=%s",
-              session->facts.role == ATTESTER_MEMBER ? "member" : "node", session->facts.name,
-              (unsigned long long)id, session->address);
-    if (session->facts.role == ATTESTER_NODE) {
-        node_renewal_live(session, id);
+              session->task->facts.role == ATTESTER_MEMBER ? "member" : "node",
+              session->task->facts.name, (unsigned long long)id, node_session_address(session));
+    if (session->task->facts.role == ATTESTER_NODE) {
+        node_session_bind(session, id);
+        node_renewal_live(session);
     } else {
         /* A member needs the connection for this answer only. */
         session->state = NODE_SESSION_ENDING;
@@ -220,19 +252,19 @@ static void committed(void *argument, enum status status, const struct outcome *
 /* What the verdict rests on: if any of it moves before the commit, the commit refuses it. */
 static struct rests rests_of(const struct node_session *session)
 {
-    const struct bundle *bundle = session->in_force->bundle;
+    const struct bundle *bundle = session->task->in_force->bundle;
 
     return (struct rests){
         .manifest_version = bundle->manifest->version,
         .succession = bundle->root.succession,
         .epoch = bundle->manifest->epoch,
-        .policy = session->facts.policy->digest,
+        .policy = session->task->facts.policy->digest,
     };
 }
 
 static struct command node_registered(const struct node_session *session)
 {
-    const struct registration_facts *facts = &session->facts;
+    const struct registration_facts *facts = &session->task->facts;
     const struct boot_state *boot = &facts->appraisal.boot;
     struct command command = {.kind = COMMAND_NODE_REGISTERED, .rests = rests_of(session)};
 
@@ -246,14 +278,14 @@ static struct command node_registered(const struct node_session *session)
     command.node_registered.boot = counters_of_boot(boot);
     command.node_registered.firmware_version = boot->firmware;
     command.node_registered.progress = progress_of_boot(boot);
-    command.node_registered.evidence = sha256(bytes_view(&session->input));
+    command.node_registered.evidence = sha256(bytes_view(&session->task->input));
     return command;
 }
 
 static struct command member_joined(const struct node_session *session)
 {
-    const struct registration_facts *facts = &session->facts;
-    struct scope scope = bundle_scope(session->in_force->bundle);
+    const struct registration_facts *facts = &session->task->facts;
+    struct scope scope = bundle_scope(session->task->in_force->bundle);
     struct command command = {.kind = COMMAND_MEMBER_JOINED, .rests = rests_of(session)};
 
     (void)snprintf(command.member_joined.name.text, sizeof command.member_joined.name.text, "%s",
@@ -270,22 +302,19 @@ static void done_evidence(struct node_session *session)
 {
     struct command command;
 
-    if (session->job_status != STATUS_OK) {
+    if (session->task->status != STATUS_OK) {
         refuse_or_fail(session, "evidence");
         return;
     }
-    command =
-        session->facts.role == ATTESTER_MEMBER ? member_joined(session) : node_registered(session);
+    command = session->task->facts.role == ATTESTER_MEMBER ? member_joined(session)
+                                                           : node_registered(session);
     session->has_job = true;
     propose(session->server->tcd->replica, &command, committed, session);
 }
 
-void node_registration_evidence(struct node_session *session, struct view payload)
+void node_registration_evidence(struct node_session *session, struct bytes *payload)
 {
-    bytes_free(&session->input);
-    if (bytes_copy(payload, &session->input) != STATUS_OK) {
-        fail(session, "evidence", STATUS_NO_MEMORY);
-        return;
-    }
+    bytes_free(&session->task->input);
+    session->task->input = TAKE(*payload);
     node_session_work(session, work_evidence, done_evidence);
 }

@@ -32,19 +32,19 @@ static uint64_t next_challenge_ms(const struct tcd *tcd)
     return time_boot_ms() + third - third / 10 + jitter % (third / 5 + 1);
 }
 
-void node_renewal_live(struct node_session *session, uint64_t registration_id)
+void node_renewal_live(struct node_session *session)
 {
-    session->registration_id = registration_id;
     session->state = NODE_SESSION_LIVE;
     node_session_registered(session);
     session->challenge_due_ms = next_challenge_ms(session->server->tcd);
-    verifier_free(session->verifier);
-    session->verifier = NULL;
-    session->facts = (struct registration_facts){0};
-    bytes_free(&session->input);
-    in_force_release(session->in_force);
-    session->in_force = NULL;
     session->is_whole = false;
+    node_task_end(session);
+}
+
+static struct key_pair_view trusted_key_of(const struct registration *registered)
+{
+    return (struct key_pair_view){{registered->tk_sign, registered->tk_sign_size},
+                                  VIEW_OF_ARRAY(registered->tk_kem)};
 }
 
 /* Only the key that was registered may go on with the registration. */
@@ -52,12 +52,18 @@ static enum status check_resume(struct node_session *session, uint64_t registrat
 {
     const struct node *node =
         registry_node_by_registration(tcd_registry(session->server->tcd), registration_id);
-    const struct certificate *certificate = &session->certificate;
+    const struct node_identity *identity = &session->identity;
+    struct digest key_id;
 
-    TRY(certificate_require_role(certificate, ROLE_NODE, &session->refusal));
-    if (!node || certificate->registration_id != registration_id ||
-        !view_equal(certificate_spki(certificate),
-                    (struct view){node->registration.tk_sign, node->registration.tk_sign_size})) {
+    if (identity->role != ROLE_NODE) {
+        return refuse(&session->refusal, REFUSAL_CERTIFICATE_ROLE, "a %s, expected a node",
+                      certificate_role_name(identity->role));
+    }
+    if (node) {
+        key_id = sha256(trusted_key_of(&node->registration).sign);
+    }
+    if (!node || identity->registration_id != registration_id ||
+        !digest_equal(&identity->key_id, &key_id)) {
         return refuse(&session->refusal, REFUSAL_REGISTRATION, "%llu is not its registration",
                       (unsigned long long)registration_id);
     }
@@ -81,10 +87,10 @@ static void keep_or_challenge(struct node_session *session)
     }
 }
 
-void node_renewal_resume(struct node_session *session, struct view payload)
+void node_renewal_resume(struct node_session *session, struct bytes *payload)
 {
-    Tccp__Resume *message =
-        (Tccp__Resume *)protobuf_unpack(&tccp__resume__descriptor, payload, NODE_MESSAGE_SIZE_MAX);
+    Tccp__Resume *message = (Tccp__Resume *)protobuf_unpack(
+        &tccp__resume__descriptor, bytes_view(payload), NODE_MESSAGE_SIZE_MAX);
     enum status status = message ? check_resume(session, message->registration_id)
                                  : refuse(&session->refusal, REFUSAL_MALFORMED, "Resume");
 
@@ -92,8 +98,8 @@ void node_renewal_resume(struct node_session *session, struct view payload)
         node_session_refuse(session, &session->refusal);
     } else {
         connection_set_frame_size_max(session->connection, FRAME_SIZE_MAX);
-        node_session_supersede(session, message->registration_id);
-        node_renewal_live(session, message->registration_id);
+        node_session_bind(session, message->registration_id);
+        node_renewal_live(session);
         session->is_resumed = true;
         keep_or_challenge(session);
     }
@@ -104,14 +110,13 @@ void node_renewal_resume(struct node_session *session, struct view payload)
 
 /* --- challenge and evidence --- */
 
-static struct renewal_binding binding_of(const struct node_session *session, struct scope scope)
+static struct renewal_binding binding_of(const struct node_session *session)
 {
-    const struct registration *registered = &session->registered;
+    const struct node_task *task = session->task;
     struct renewal_binding binding = {
-        .scope = scope,
+        .scope = bundle_scope(task->in_force->bundle),
         .registration_id = session->registration_id,
-        .trusted_key = {{registered->tk_sign, registered->tk_sign_size},
-                        VIEW_OF_ARRAY(registered->tk_kem)},
+        .trusted_key = trusted_key_of(&task->registered),
         .channel = session->channel,
     };
 
@@ -127,22 +132,23 @@ static enum status use_policy(struct node_session *session, const struct node *n
         manifest_node_by_name(in_force->bundle->manifest, node->name.text);
 
     if (!entry) {
-        return STATUS_NOT_FOUND; /* node_server_applied() ends it. */
+        return STATUS_NOT_FOUND; /* The next look at all sessions ends it. */
     }
-    in_force_release(session->in_force);
-    session->in_force = in_force_hold(in_force);
-    session->policy = entry->policy;
-    return in_force_references(in_force, entry->policy, time_wall_s(), &session->references);
+    TRY(node_task_begin(session, in_force));
+    session->task->registered = node->registration;
+    session->task->policy = entry->policy;
+    return in_force_references(in_force, entry->policy, time_wall_s(), &session->task->references);
 }
 
 /* After a change of policy everything is appraised again; else only what is new. */
 static struct evidence_demand demand_of(struct node_session *session)
 {
-    const struct registration *registered = &session->registered;
-    struct digest references = reference_list_digest(&session->references.enforced);
-    struct evidence_demand demand = appraisal_demand(&session->policy->pcrs, &session->references);
+    const struct node_task *task = session->task;
+    const struct registration *registered = &task->registered;
+    struct digest references = reference_list_digest(&task->references.enforced);
+    struct evidence_demand demand = appraisal_demand(&task->policy->pcrs, &task->references);
 
-    session->is_whole |= !digest_equal(&registered->policy, &session->policy->digest) ||
+    session->is_whole |= !digest_equal(&registered->policy, &task->policy->digest) ||
                          !digest_equal(&registered->progress.references, &references);
     if (!session->is_whole) {
         demand.event_log = false;
@@ -159,13 +165,16 @@ void node_renewal_challenge(struct node_session *session)
     struct renewal_binding binding;
     OWN(bytes) struct bytes message = {0};
 
-    if (!node || !node->registration.live || use_policy(session, node) != STATUS_OK) {
-        return; /* node_server_applied() ends it, or it is asked again when the policy is there. */
+    if (!node || !node->registration.live) {
+        return; /* The next look at all sessions ends it. */
     }
-    session->registered = node->registration;
+    if (use_policy(session, node) != STATUS_OK) {
+        node_task_end(session); /* It is asked again when the policy is there. */
+        return;
+    }
     demand = demand_of(session);
     entropy_fill(session->nonce, sizeof session->nonce);
-    binding = binding_of(session, bundle_scope(session->in_force->bundle));
+    binding = binding_of(session);
     if (renewal_challenge(&binding, &demand, &message) != STATUS_OK) {
         return;
     }
@@ -176,21 +185,21 @@ void node_renewal_challenge(struct node_session *session)
 static void work_renewal(void *argument)
 {
     struct node_session *session = argument;
-    const struct registration *registered = &session->registered;
-    struct renewal_binding binding = binding_of(session, bundle_scope(session->in_force->bundle));
+    struct node_task *task = session->task;
+    const struct registration *registered = &task->registered;
+    struct renewal_binding binding = binding_of(session);
     struct boot_state previous = boot_of_registration(registered);
-
     const struct renewal_appraiser appraiser = {
-        .policy = &session->policy->pcrs,
-        .references = session->references,
+        .policy = &task->policy->pcrs,
+        .references = task->references,
         .is_whole = session->is_whole,
         .ak_name = &registered->ak_name,
         .previous = &previous,
         .now_s = time_wall_s(),
     };
 
-    session->job_status = renewal_appraise(&binding, bytes_view(&session->input), &appraiser,
-                                           &session->appraisal, &session->refusal);
+    task->status = renewal_appraise(&binding, bytes_view(&task->input), &appraiser,
+                                    &task->appraisal, &session->refusal);
 }
 
 static void quarantined(void *argument, enum status status, const struct outcome *outcome)
@@ -266,29 +275,30 @@ static enum status batch_add(struct node_server *server, const struct renewal *i
 
 static void done_renewal(struct node_session *session)
 {
-    const struct boot_state *boot = &session->appraisal.boot;
+    const struct node_task *task = session->task;
+    const struct boot_state *boot = &task->appraisal.boot;
     struct renewal item = {
         .registration = session->registration_id,
-        .number = session->registered.renewal + 1,
-        .policy = session->policy->digest,
+        .number = task->registered.renewal + 1,
+        .policy = task->policy->digest,
         .boot = counters_of_boot(boot),
         .progress = progress_of_boot(boot),
     };
 
-    if (session->job_status == STATUS_REFUSED) {
+    if (task->status == STATUS_REFUSED) {
         quarantine(session);
         return;
     }
-    if (session->job_status == STATUS_CONFLICT && !session->is_whole) {
+    if (task->status == STATUS_CONFLICT && !session->is_whole) {
         session->is_whole = true;
         node_renewal_challenge(session);
         return;
     }
     session->has_job = true; /* First: a flush may answer at once. */
-    if (session->job_status != STATUS_OK || batch_add(session->server, &item, session)) {
+    if (task->status != STATUS_OK || batch_add(session->server, &item, session)) {
         session->has_job = false;
         log_event(LOG_ERROR, "renewal-failed", "registration=%llu reason=\"%s\"",
-                  (unsigned long long)session->registration_id, status_text(session->job_status));
+                  (unsigned long long)session->registration_id, status_text(task->status));
         connection_close(session->connection);
         return;
     }
@@ -297,17 +307,17 @@ static void done_renewal(struct node_session *session)
     }
 }
 
-void node_renewal_evidence(struct node_session *session, struct view payload)
+void node_renewal_evidence(struct node_session *session, struct bytes *payload)
 {
-    struct tcd *tcd = session->server->tcd;
     const struct node *node =
-        registry_node_by_registration(tcd_registry(tcd), session->registration_id);
+        registry_node_by_registration(tcd_registry(session->server->tcd), session->registration_id);
 
-    if (!node || !node->registration.live || bytes_copy(payload, &session->input) != STATUS_OK) {
+    if (!node || !node->registration.live) {
         session->refusal = refusal_make(REFUSAL_REGISTRATION, "the registration has ended");
         node_session_refuse(session, &session->refusal);
         return;
     }
+    session->task->input = TAKE(*payload);
     node_session_work(session, work_renewal, done_renewal);
 }
 
@@ -328,7 +338,7 @@ static void renewed(struct node_session *session, uint64_t renewal)
         connection_close(session->connection);
         return;
     }
-    node_renewal_live(session, registration_id);
+    node_renewal_live(session);
     node_session_send(session, TCCP__NODE_MESSAGE_KIND__RENEW_ACCEPTED, bytes_view(&bytes));
     node = registry_node_by_registration(tcd_registry(tcd), registration_id);
     if (session->is_resumed && node) {

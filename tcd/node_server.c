@@ -21,6 +21,8 @@ enum {
     /* Each costs us a check of certificates, a credential made for its TPM and a place in a quote,
      * and nothing the peer. A host that is refused comes again after a while. */
     REGISTRATION_COUNT_MAX = 1024,
+    /* Whoever sends more, logs that is, must not keep waiting those who send a quote. */
+    LONG_INPUT_MIN = 64 * 1024,
 };
 
 enum status node_server_new(struct tcd *tcd, struct node_server **ret_server)
@@ -31,6 +33,7 @@ enum status node_server_new(struct tcd *tcd, struct node_server **ret_server)
         return STATUS_NO_MEMORY;
     }
     server->tcd = tcd;
+    TABLE_INIT(&server->by_registration, struct node_session, registration_id);
     *ret_server = server;
     return STATUS_OK;
 }
@@ -40,11 +43,60 @@ void node_server_free(struct node_server *server)
     if (server) {
         node_renewal_drop(server);
         ASSERT(!server->sessions);
+        table_free(&server->by_registration);
         free(server);
     }
 }
 
 /* --- sessions --- */
+
+const char *node_session_address(const struct node_session *session)
+{
+    return connection_peer(session->connection)->address;
+}
+
+enum status node_task_begin(struct node_session *session, struct in_force *in_force)
+{
+    node_task_end(session);
+    session->task = calloc(1, sizeof *session->task);
+    if (!session->task) {
+        return STATUS_NO_MEMORY;
+    }
+    session->task->in_force = in_force_hold(in_force);
+    return STATUS_OK;
+}
+
+void node_task_end(struct node_session *session)
+{
+    struct node_task *task = session->task;
+
+    if (task) {
+        session->task = NULL;
+        verifier_free(task->verifier);
+        quote_release(task->quote);
+        bytes_free(&task->challenge);
+        in_force_release(task->in_force);
+        bytes_free(&task->input);
+        free(task);
+    }
+}
+
+void node_session_bind(struct node_session *session, uint64_t registration_id)
+{
+    struct node_server *server = session->server;
+    struct node_session *other = table_remove(&server->by_registration, &registration_id);
+
+    ASSERT(registration_id != 0 && session->registration_id == 0);
+    if (other) {
+        other->registration_id = 0;
+        if (other->connection && other->state != NODE_SESSION_ENDING) {
+            other->state = NODE_SESSION_ENDING;
+            connection_close(other->connection);
+        }
+    }
+    session->registration_id = registration_id;
+    table_insert(&server->by_registration, session);
+}
 
 static void session_free(struct node_session *session)
 {
@@ -57,9 +109,10 @@ static void session_free(struct node_session *session)
         session->server->sessions = session->next;
     }
     node_session_registered(session);
-    verifier_free(session->verifier);
-    in_force_release(session->in_force);
-    bytes_free(&session->input);
+    if (session->registration_id != 0) {
+        (void)table_remove(&session->server->by_registration, &session->registration_id);
+    }
+    node_task_end(session);
     free(session);
 }
 
@@ -68,8 +121,9 @@ static void on_close(struct api_session *api, enum status reason, const char *de
     struct node_session *session = (struct node_session *)api;
 
     log_event(LOG_DEBUG, "node-disconnected",
-              "peer=%s registration=%llu reason=\"%s\" detail=\"%s\"", session->address,
-              (unsigned long long)session->registration_id, status_text(reason), detail);
+              "peer=%s registration=%llu reason=\"%s\" detail=\"%s\"",
+              node_session_address(session), (unsigned long long)session->registration_id,
+              status_text(reason), detail);
     connection_release(session->connection);
     session->connection = NULL;
     /* What the quoter forgets ends no job: nothing else would free the session then. */
@@ -93,8 +147,16 @@ void node_session_send(struct node_session *session, Tccp__NodeMessageKind kind,
 {
     OWN(bytes) struct bytes frame = {0};
 
-    if (node_message_pack(kind, payload, &frame) != STATUS_OK ||
-        connection_send(session->connection, bytes_view(&frame)) != STATUS_OK) {
+    if (node_message_pack(kind, payload, &frame) == STATUS_OK) {
+        node_session_send_frame(session, bytes_view(&frame));
+    } else {
+        connection_abort(session->connection, STATUS_NO_MEMORY, "an answer could not be packed");
+    }
+}
+
+void node_session_send_frame(struct node_session *session, struct view frame)
+{
+    if (connection_send(session->connection, frame) != STATUS_OK) {
         connection_abort(session->connection, STATUS_IO, "an answer could not be sent");
     }
 }
@@ -117,18 +179,19 @@ static bool says_nothing(enum refusal_code code)
 
 void node_session_refuse(struct node_session *session, const struct refusal *refusal)
 {
-    const struct verifier_sight sight =
-        session->verifier ? verifier_sight(session->verifier) : (struct verifier_sight){0};
+    const struct verifier_sight sight = session->task && session->task->verifier
+                                            ? verifier_sight(session->task->verifier)
+                                            : (struct verifier_sight){0};
     struct bytes frame = {0};
 
     if (sight.name && sight.role == ATTESTER_NODE && !says_nothing(refusal->code)) {
         refusals_note(session->server->tcd->refusals, sight.name, refusal, sight.is_proven,
-                      session->address, time_wall_s());
+                      node_session_address(session), time_wall_s());
     }
 
     log_event(LOG_NOTICE, "node-refused", "peer=%s node=%s reason=%s detail=\"%s\"",
-              session->address, sight.name ? sight.name : "-", refusal_name(refusal->code),
-              refusal->detail);
+              node_session_address(session), sight.name ? sight.name : "-",
+              refusal_name(refusal->code), refusal->detail);
     if (node_message_refused(refusal, &frame) == STATUS_OK) {
         end_with(session, &frame);
     } else {
@@ -188,7 +251,8 @@ void node_session_work(struct node_session *session, void (*work)(void *session)
     if (job) {
         *job = (struct job){.session = session, .work = work, .done = done};
         session->has_job = true;
-        if (worker_submit(session->server->tcd->verifiers, job_work, job_done, job) == STATUS_OK) {
+        if ((session->task->input.size > LONG_INPUT_MIN ? worker_submit_long : worker_submit)(
+                session->server->tcd->verifiers, job_work, job_done, job) == STATUS_OK) {
             return;
         }
         session->has_job = false;
@@ -245,7 +309,7 @@ static void on_frame(struct api_session *api, struct view frame)
     static const struct {
         Tccp__NodeMessageKind kind;
         enum node_session_state state;
-        void (*take)(struct node_session *session, struct view payload);
+        void (*take)(struct node_session *session, struct bytes *payload);
     } steps[] = {
         {TCCP__NODE_MESSAGE_KIND__REGISTER_HELLO, NODE_SESSION_NEW, node_registration_hello},
         {TCCP__NODE_MESSAGE_KIND__REGISTER_EVIDENCE, NODE_SESSION_CHALLENGED,
@@ -268,7 +332,9 @@ static void on_frame(struct api_session *api, struct view frame)
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
         if (steps[i].kind == message->kind && steps[i].state == session->state) {
             if (tcd_leads(session->server->tcd)) {
-                steps[i].take(session, protobuf_view(message->payload));
+                OWN(bytes) struct bytes payload = protobuf_take(&message->payload);
+
+                steps[i].take(session, &payload);
             } else {
                 node_session_redirect(session);
             }
@@ -288,13 +354,9 @@ static void on_frame(struct api_session *api, struct view frame)
 static const struct node_session *session_find(const struct node_server *server,
                                                uint64_t registration_id)
 {
-    for (const struct node_session *session = server->sessions; session; session = session->next) {
-        if (session->connection && session->registration_id == registration_id &&
-            session->state != NODE_SESSION_ENDING) {
-            return session;
-        }
-    }
-    return NULL;
+    const struct node_session *session = table_find(&server->by_registration, &registration_id);
+
+    return session && session->connection && session->state != NODE_SESSION_ENDING ? session : NULL;
 }
 
 bool node_server_reaches(const struct node_server *server, uint64_t registration_id)
@@ -319,6 +381,7 @@ struct api_session *node_session_new(struct node_server *server, struct connecti
                                      const struct connection_peer *peer)
 {
     struct node_session *session = calloc(1, sizeof *session);
+    struct certificate certificate;
     struct digest exporter;
 
     if (!session) {
@@ -327,7 +390,6 @@ struct api_session *node_session_new(struct node_server *server, struct connecti
     session->api = (struct api_session){.on_frame = on_frame, .on_close = on_close};
     session->server = server;
     session->connection = connection_hold(connection);
-    (void)snprintf(session->address, sizeof session->address, "%s", peer->address);
     session->next = server->sessions;
     if (session->next) {
         session->next->previous = session;
@@ -337,13 +399,18 @@ struct api_session *node_session_new(struct node_server *server, struct connecti
 
     /* The handshake judged the certificate already; here it is read. */
     if (credentials_identify(server->tcd->credentials, peer->certificate, time_wall_s(),
-                             &session->certificate, NULL) != STATUS_OK ||
+                             &certificate, NULL) != STATUS_OK ||
         tls_exporter(connection_tls(connection), EXPORTER_LABEL, (struct view){0}, &exporter) !=
             STATUS_OK) {
         session->state = NODE_SESSION_ENDING;
         connection_abort(connection, STATUS_CRYPTO, "the connection cannot be bound to");
         return &session->api;
     }
+    session->identity = (struct node_identity){
+        .role = certificate.role,
+        .registration_id = certificate.registration_id,
+        .key_id = sha256(certificate_spki(&certificate)),
+    };
     memcpy(session->channel.exporter, exporter.bytes, EXPORTER_SIZE);
     session->channel.server_certificate = sha256(tls_own_certificate(connection_tls(connection)));
     connection_set_idle_timeout(connection, NODE_IDLE_TIMEOUT_MS);
@@ -365,18 +432,27 @@ void node_server_leadership(struct node_server *server, bool leads)
     }
 }
 
-/* A registration that ended in the state ends on its connection, so that the node learns of it at
- * once; that of a bad node when its VMs have been seen to. */
 void node_server_applied(struct node_server *server, const struct command *command,
                          const struct outcome *outcome)
 {
+    if (outcome->verdict == REFUSAL_NONE && command->kind != COMMAND_RENEWAL_BATCH &&
+        command->kind != COMMAND_AUDIT_NOTE && command->kind != COMMAND_SESSION_OPENED &&
+        command->kind != COMMAND_REFERENCE_CHUNK) {
+        server->registrations_moved = true;
+    }
+}
+
+/* A registration that ended in the state ends on its connection, so that the node learns of it;
+ * that of a bad node when its VMs have been seen to. All are looked at, but once for whatever was
+ * applied since the last time. */
+static void end_what_ended(struct node_server *server)
+{
     const struct registry *registry = tcd_registry(server->tcd);
 
-    if (outcome->verdict != REFUSAL_NONE || command->kind == COMMAND_RENEWAL_BATCH ||
-        command->kind == COMMAND_AUDIT_NOTE || command->kind == COMMAND_SESSION_OPENED ||
-        command->kind == COMMAND_REFERENCE_CHUNK) {
+    if (!server->registrations_moved) {
         return;
     }
+    server->registrations_moved = false;
     for (struct node_session *session = server->sessions, *next; session; session = next) {
         const struct node *node;
 
@@ -417,17 +493,6 @@ void node_session_registered(struct node_session *session)
     }
 }
 
-void node_session_supersede(struct node_session *session, uint64_t registration_id)
-{
-    for (struct node_session *other = session->server->sessions; other; other = other->next) {
-        if (other != session && other->connection && other->registration_id == registration_id &&
-            other->state != NODE_SESSION_ENDING) {
-            other->state = NODE_SESSION_ENDING;
-            connection_close(other->connection);
-        }
-    }
-}
-
 void node_server_expire(struct node_server *server, uint64_t now_ms)
 {
     for (struct node_session *session = server->sessions; session; session = session->next) {
@@ -442,6 +507,7 @@ void node_server_expire(struct node_server *server, uint64_t now_ms)
 
 void node_server_tick(struct node_server *server, uint64_t now_ms)
 {
+    end_what_ended(server);
     for (struct node_session *session = server->sessions, *next; session; session = next) {
         next = session->next;
         if (session->connection && session->state == NODE_SESSION_LIVE &&

@@ -2,6 +2,8 @@
 #ifndef TCCP_TCD_NODE_SESSION_H
 #define TCCP_TCD_NODE_SESSION_H
 
+#include "lib/base/table.h"
+#include "lib/crypto/x509.h"
 #include "lib/protocol/registration.h"
 #include "lib/protocol/renewal.h"
 #include "tcd/node_server.h"
@@ -19,41 +21,56 @@ enum node_session_state {
     NODE_SESSION_ENDING, /* was refused or redirected: nothing more is read */
 };
 
+/* What a registration, or one renewal, needs while it is under way: between them a session holds
+ * none, because there are many. */
+struct node_task {
+    struct in_force *in_force;            /* under which it began */
+    const struct manifest_policy *policy; /* of in_force, as the references that it names */
+    struct references references;
+    struct bytes input; /* the frame's payload */
+    enum status status; /* of the last worker's job; with session->refusal */
+
+    /* registration */
+    struct verifier *verifier;
+    struct registration_facts facts;
+    struct digest leaf;
+    struct coordinator_evidence evidence; /* ours; of quote, which is held */
+    struct quote *quote;
+    struct bytes challenge; /* the frame */
+
+    /* renewal */
+    struct registration registered; /* as it was when the challenge was sent */
+    struct appraisal appraisal;
+};
+
+/* What the peer showed in the handshake. */
+struct node_identity {
+    enum certificate_role role; /* ROLE_NONE where it had no certificate of ours */
+    uint64_t registration_id;
+    struct digest key_id; /* SHA-256 of its SubjectPublicKeyInfo */
+};
+
 struct node_session {
     struct api_session api; /* first */
     struct node_server *server;
     struct node_session *next, *previous; /* of the server's list */
     struct connection *connection;        /* held; NULL when it is gone */
     enum node_session_state state;
-    uint64_t register_until_ms; /* time_boot_ms(); while registration_id is 0 */
-    bool is_registering;        /* counts in the server's registering_count */
+    bool is_registering; /* counts in the server's registering_count */
     bool is_expired;
-    bool has_job; /* something under way points to the session: it is freed when that ends */
-    char address[64];
+    bool is_resumed; /* and not renewed since: what was sent before may be lost */
+    bool has_job;    /* something under way points to the session: it is freed when that ends */
+    uint64_t register_until_ms; /* time_boot_ms(); while registration_id is 0 */
     struct channel channel;
-    struct certificate certificate; /* what the peer showed; role ROLE_NONE where it had none */
+    struct node_identity identity;
+    struct node_task *task; /* NULL: none under way */
+    struct refusal refusal;
 
-    /* registration */
-    struct in_force *in_force;
-    struct verifier *verifier;
-    struct registration_facts facts;
-    struct digest leaf;
-
-    /* renewal */
+    /* the registration it speaks for; 0: none yet. See node_session_bind(). */
     uint64_t registration_id;
-    struct registration registered; /* as it was when the challenge was sent */
     uint8_t nonce[NONCE_SIZE];
     uint64_t challenge_due_ms;
-    bool is_resumed; /* and not renewed since: what was sent before may be lost */
-
-    /* the job under way */
-    struct bytes input; /* the frame's payload */
-    enum status job_status;
-    struct refusal refusal;
-    const struct manifest_policy *policy; /* of in_force, as the references that it names */
-    struct references references;
-    bool is_whole; /* a renewal that was asked for whole evidence */
-    struct appraisal appraisal;
+    bool is_whole; /* the next renewal is asked for whole evidence, or was */
 };
 
 /* Renewals that came in since the last one was proposed: they are committed together. */
@@ -66,13 +83,16 @@ struct renewal_batch {
 struct node_server {
     struct tcd *tcd;
     struct node_session *sessions;
-    unsigned registering_count;  /* sessions between a Hello and their registration */
-    struct renewal_batch *batch; /* collects; NULL while empty */
+    struct table by_registration; /* of those that are bound to one */
+    unsigned registering_count;   /* sessions between a Hello and their registration */
+    struct renewal_batch *batch;  /* collects; NULL while empty */
+    bool registrations_moved;     /* some may have ended since the sessions were looked at */
 };
 
 /* Answers, and what they do to the session. */
 void node_session_send(struct node_session *session, Tccp__NodeMessageKind kind,
                        struct view payload);
+void node_session_send_frame(struct node_session *session, struct view frame);
 void node_session_refuse(struct node_session *session, const struct refusal *refusal);
 /* Its node was found bad: nothing more is asked of it. */
 void node_session_keep(struct node_session *session, const struct node *node);
@@ -90,20 +110,28 @@ bool node_session_job_ended(struct node_session *session);
 bool node_session_admit(struct node_session *session);
 /* It does not register any more. */
 void node_session_registered(struct node_session *session);
-/* Ends the other connections of this registration: a node has one. */
-void node_session_supersede(struct node_session *session, uint64_t registration_id);
+/* The session speaks for this registration from now on, and no other does: a node has one
+ * connection. */
+void node_session_bind(struct node_session *session, uint64_t registration_id);
+/* Begins and ends what session->task is there for. */
+WARN_UNUSED enum status node_task_begin(struct node_session *session, struct in_force *in_force);
+void node_task_end(struct node_session *session);
+/* For the log. */
+const char *node_session_address(const struct node_session *session);
+
+/* What takes a message may TAKE its payload: a copy of a long log costs the loop a millisecond. */
 
 /* node_registration.c */
-void node_registration_hello(struct node_session *session, struct view payload);
-void node_registration_evidence(struct node_session *session, struct view payload);
+void node_registration_hello(struct node_session *session, struct bytes *payload);
+void node_registration_evidence(struct node_session *session, struct bytes *payload);
 
 /* node_renewal.c */
 
 /* What registration needs no more goes; the session waits for its next renewal. */
-void node_renewal_resume(struct node_session *session, struct view payload);
-void node_renewal_live(struct node_session *session, uint64_t registration_id);
+void node_renewal_resume(struct node_session *session, struct bytes *payload);
+void node_renewal_live(struct node_session *session);
 void node_renewal_challenge(struct node_session *session);
-void node_renewal_evidence(struct node_session *session, struct view payload);
+void node_renewal_evidence(struct node_session *session, struct bytes *payload);
 /* Proposes what was collected. */
 void node_renewal_flush(struct node_server *server);
 /* Forgets what was collected: at the end, when there is nothing to propose to. */

@@ -12,6 +12,11 @@ struct request {
     void *argument;
 };
 
+struct quote {
+    unsigned references;
+    struct host_evidence evidence;
+};
+
 struct batch {
     struct scope scope;
     struct evidence_demand demand;
@@ -26,9 +31,23 @@ struct quoter {
     bool is_running;
     /* Of the running batch, written by the worker. */
     struct digest qualifying;
-    struct host_evidence evidence;
+    struct quote *quote;
     enum status status;
 };
+
+struct quote *quote_hold(struct quote *quote)
+{
+    quote->references++;
+    return quote;
+}
+
+void quote_release(struct quote *quote)
+{
+    if (quote && --quote->references == 0) {
+        host_evidence_free(&quote->evidence);
+        free(quote);
+    }
+}
 
 enum status quoter_new(const struct quoter_config *config, struct quoter **ret_quoter)
 {
@@ -49,7 +68,7 @@ void quoter_free(struct quoter *quoter)
     }
     free(quoter->waiting.requests);
     free(quoter->running.requests);
-    host_evidence_free(&quoter->evidence);
+    quote_release(quoter->quote);
     free(quoter);
 }
 
@@ -66,7 +85,7 @@ static void work(void *argument)
                                                .event_log_path = config->event_log_path,
                                                .ima_log_path = config->ima_log_path,
                                            },
-                                           &quoter->evidence);
+                                           &quoter->quote->evidence);
 }
 
 static void start(struct quoter *quoter);
@@ -78,7 +97,6 @@ static void answer(struct quoter *quoter, const struct digest *leaves)
     for (size_t i = 0; i < batch->count; i++) {
         struct request *request = &batch->requests[i];
         struct coordinator_evidence evidence = {
-            .evidence = host_evidence_view(&quoter->evidence),
             .leaf_index = i,
             .leaf_count = batch->count,
         };
@@ -89,10 +107,11 @@ static void answer(struct quoter *quoter, const struct digest *leaves)
             continue;
         }
         if (quoter->status == STATUS_OK) {
+            evidence.evidence = host_evidence_view(&quoter->quote->evidence);
             merkle_inclusion_proof(leaves, batch->count, i, &evidence.proof);
-            done(request->argument, STATUS_OK, &evidence);
+            done(request->argument, STATUS_OK, &evidence, quoter->quote);
         } else {
-            done(request->argument, quoter->status, NULL);
+            done(request->argument, quoter->status, NULL, NULL);
         }
     }
 }
@@ -121,8 +140,8 @@ static void done(void *argument)
     }
     answer(quoter, leaves);
     free(leaves);
-    host_evidence_free(&quoter->evidence);
-    quoter->evidence = (struct host_evidence){0};
+    quote_release(quoter->quote);
+    quoter->quote = NULL;
     quoter->running.count = 0;
     quoter->is_running = false;
     if (quoter->waiting.count > 0) {
@@ -141,11 +160,14 @@ static void start(struct quoter *quoter)
     quoter->waiting.count = 0;
     quoter->is_running = true;
     leaves = leaves_of(&quoter->running);
-    if (!leaves) {
+    quoter->quote = calloc(1, sizeof *quoter->quote);
+    if (!leaves || !quoter->quote) {
+        free(leaves);
         quoter->status = STATUS_NO_MEMORY;
         done(quoter);
         return;
     }
+    quoter->quote->references = 1;
     root = merkle_root_of(leaves, quoter->running.count);
     free(leaves);
     quoter->qualifying = coordinator_qualifying(&quoter->running.scope, &root);

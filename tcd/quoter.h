@@ -24,9 +24,16 @@ WARN_UNUSED enum status quoter_new(const struct quoter_config *config, struct qu
 /* After the worker was closed. */
 void quoter_free(struct quoter *quoter);
 
-/* evidence is valid during the call; NULL unless status is STATUS_OK. */
+/* What a quote came with: all who waited for it share it. References are counted on the loop's
+ * thread. */
+struct quote;
+struct quote *quote_hold(struct quote *quote);
+void quote_release(struct quote *quote); /* NULL is ignored */
+
+/* Both are NULL unless status is STATUS_OK. evidence itself is valid during the call; a copy of it
+ * as long as the quote is held. */
 typedef void (*quoter_done)(void *argument, enum status status,
-                            const struct coordinator_evidence *evidence);
+                            const struct coordinator_evidence *evidence, struct quote *quote);
 
 /*
  * Has the leaf covered by the next quote that starts. All leaves of a batch have the same scope and

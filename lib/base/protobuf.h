@@ -17,6 +17,15 @@ static inline ProtobufCBinaryData protobuf_data(struct view view)
     return (ProtobufCBinaryData){.len = view.size, .data = (uint8_t *)(uintptr_t)view.data};
 }
 
+/* Out of a message that was parsed, which is left without: the caller frees them. */
+static inline struct bytes protobuf_take(ProtobufCBinaryData *data)
+{
+    struct bytes bytes = {data->data, data->len};
+
+    *data = (ProtobufCBinaryData){0};
+    return bytes;
+}
+
 static inline char *protobuf_string(const char *text)
 {
     return (char *)(uintptr_t)text;

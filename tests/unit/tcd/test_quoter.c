@@ -74,10 +74,11 @@ static int teardown(void **state)
 }
 
 static void answered(void *argument, enum status status,
-                     const struct coordinator_evidence *evidence)
+                     const struct coordinator_evidence *evidence, struct quote *quote)
 {
     struct request *request = argument;
 
+    assert_true((quote != NULL) == (status == STATUS_OK));
     assert_false(request->answered);
     request->answered = true;
     request->status = status;
