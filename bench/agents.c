@@ -150,14 +150,15 @@ static void measure_end(void *argument)
     (void)printf("seconds=%.3f cpu_us=%.0f rss=%ld registrations=%llu renewals=%llu "
                  "connections=%llu disconnections=%llu redirects=%llu refusals=%llu lost=%llu "
                  "live=%zu peak=%u p50_ms=%.2f p99_ms=%.2f longest_ms=%.2f leader=%s pid=%d "
-                 "refusal=\"%s\"\n",
+                 "refusal=\"%s\" failure=\"%s\"\n",
                  seconds, process_cpu_us(member->pid) - member->cpu_us, process_rss(member->pid),
                  (unsigned long long)counts->registrations, (unsigned long long)counts->renewals,
                  (unsigned long long)counts->connections,
                  (unsigned long long)counts->disconnections, (unsigned long long)counts->redirects,
                  (unsigned long long)counts->refusals, (unsigned long long)counts->leases_lost,
                  fleet_live(bench->fleet), peak, percentile(counts, 0.5), percentile(counts, 0.99),
-                 percentile(counts, 1), member->address, (int)member->pid, counts->first_refusal);
+                 percentile(counts, 1), member->address, (int)member->pid, counts->first_refusal,
+                 counts->first_failure);
     (void)fflush(stdout);
 }
 

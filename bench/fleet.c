@@ -156,9 +156,6 @@ static void register_more(struct fleet *fleet)
 
 void fleet_registered(struct fleet *fleet)
 {
-    if (fleet->registering == 0) {
-        return; /* One that lost its registration has another. */
-    }
     fleet->registering--;
     register_more(fleet);
     if (fleet->registering == 0) {

@@ -30,7 +30,7 @@ enum fleet_manner {
 struct fleet_counts {
     uint64_t registrations, renewals, connections, disconnections, refusals, redirects;
     uint64_t leases_lost; /* by the host's own clock, or by the coordinator's word */
-    char first_refusal[96];
+    char first_refusal[96], first_failure[96];
     size_t latency_count;
     float *latencies_ms; /* from the challenge to its acceptance */
     unsigned seconds;

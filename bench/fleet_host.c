@@ -199,7 +199,10 @@ static void take_accepted(struct fleet_host *host, struct view payload)
         fleet->counts.registrations++;
         fleet_count_work(fleet);
     }
-    fleet_registered(fleet);
+    if (host->is_awaited) {
+        host->is_awaited = false;
+        fleet_registered(fleet);
+    }
 }
 
 /* --- renewing --- */
@@ -381,9 +384,13 @@ static void on_failure(struct client *client, void *argument, enum status reason
 {
     struct fleet_host *host = argument;
 
-    (void)client, (void)reason, (void)detail, (void)is_final;
+    (void)client, (void)reason, (void)is_final;
     if (fleet_watches(host->fleet, host)) {
-        host->fleet->counts.disconnections++;
+        struct fleet_counts *counts = &host->fleet->counts;
+
+        if (counts->disconnections++ == 0) {
+            (void)snprintf(counts->first_failure, sizeof counts->first_failure, "%s", detail);
+        }
     }
     prepare_to_resume(host);
 }
@@ -403,6 +410,7 @@ void fleet_host_open(struct fleet_host *host, enum fleet_manner manner)
     };
 
     host->manner = manner;
+    host->is_awaited = true;
     host->state = HOST_CONNECTING;
     ASSERT(!host->client && client_open(&config, &host->client) == STATUS_OK);
 }

@@ -16,6 +16,7 @@ struct fleet_host {
     struct soft_node node;
     enum fleet_manner manner;
     enum fleet_host_state state;
+    bool is_awaited; /* its first registration is */
     struct client *client;
     struct tls_context *tls; /* with the trusted key's certificate; made when it is needed */
     struct channel channel;  /* of the connection */
