@@ -62,15 +62,11 @@ void fleet_host_check_lease(struct fleet_host *host, uint64_t now_ms)
     }
 }
 
-/* Before the next connection: it goes on with its registration, where there is one. */
+/* Before the next connection: with a lease it goes on, without one it begins anew. */
 static void prepare_to_resume(struct fleet_host *host)
 {
     host->state = HOST_CONNECTING;
     fleet_host_check_lease(host, time_boot_ms());
-    if (host->registration_id != 0 && !host->tls) {
-        host->tls = fleet_tls(host->fleet, host);
-        client_set_tls(host->client, host->tls);
-    }
 }
 
 static void send_message(struct fleet_host *host, Tccp__NodeMessageKind kind, struct view payload)
@@ -189,6 +185,9 @@ static void take_accepted(struct fleet_host *host, struct view payload)
     host->registration_id = accepted->registration_id;
     host->ima = host->ima_sent;
     host->state = HOST_LIVE;
+    /* Now, as an agent does: when all come back at once there is no time for it. */
+    host->tls = fleet_tls(fleet, host);
+    client_set_tls(host->client, host->tls);
     client_confirm(host->client);
     client_set_spread(host->client, renewal_return_spread_ms(fleet->bundle->manifest->node_count,
                                                              accepted->lease_ms));
@@ -341,7 +340,7 @@ static void on_open(struct client *client, void *argument, const struct connecti
     if (fleet_watches(host->fleet, host)) {
         host->fleet->counts.connections++;
     }
-    if (host->registration_id != 0 && host->tls) {
+    if (host->registration_id != 0) {
         resume(host);
     } else {
         say_hello(host);

@@ -18,7 +18,7 @@ struct fleet_host {
     enum fleet_host_state state;
     bool is_awaited; /* its first registration is */
     struct client *client;
-    struct tls_context *tls; /* with the trusted key's certificate; made when it is needed */
+    struct tls_context *tls; /* with the trusted key's certificate */
     struct channel channel;  /* of the connection */
 
     /* registration under way */

@@ -88,13 +88,15 @@ void node_session_bind(struct node_session *session, uint64_t registration_id)
 
     ASSERT(registration_id != 0 && session->registration_id == 0);
     if (other) {
-        other->registration_id = 0;
+        other->is_bound = false;
         if (other->connection && other->state != NODE_SESSION_ENDING) {
             other->state = NODE_SESSION_ENDING;
             connection_close(other->connection);
         }
     }
     session->registration_id = registration_id;
+    session->is_bound = true;
+    server->unregistered_count--;
     table_insert(&server->by_registration, session);
 }
 
@@ -109,9 +111,10 @@ static void session_free(struct node_session *session)
         session->server->sessions = session->next;
     }
     node_session_registered(session);
-    if (session->registration_id != 0) {
+    if (session->is_bound) {
         (void)table_remove(&session->server->by_registration, &session->registration_id);
     }
+    session->server->unregistered_count -= session->registration_id == 0;
     node_task_end(session);
     free(session);
 }
@@ -395,6 +398,7 @@ struct api_session *node_session_new(struct node_server *server, struct connecti
         session->next->previous = session;
     }
     server->sessions = session;
+    server->unregistered_count++;
     session->register_until_ms = time_boot_ms() + REGISTRATION_TIMEOUT_MS;
 
     /* The handshake judged the certificate already; here it is read. */
@@ -495,6 +499,9 @@ void node_session_registered(struct node_session *session)
 
 void node_server_expire(struct node_server *server, uint64_t now_ms)
 {
+    if (server->unregistered_count == 0) {
+        return;
+    }
     for (struct node_session *session = server->sessions; session; session = session->next) {
         if (session->connection && session->registration_id == 0 && !session->is_expired &&
             now_ms >= session->register_until_ms) {

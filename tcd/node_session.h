@@ -57,6 +57,7 @@ struct node_session {
     struct connection *connection;        /* held; NULL when it is gone */
     enum node_session_state state;
     bool is_registering; /* counts in the server's registering_count */
+    bool is_bound;       /* in the server's by_registration */
     bool is_expired;
     bool is_resumed; /* and not renewed since: what was sent before may be lost */
     bool has_job;    /* something under way points to the session: it is freed when that ends */
@@ -84,7 +85,8 @@ struct node_server {
     struct tcd *tcd;
     struct node_session *sessions;
     struct table by_registration; /* of those that are bound to one */
-    unsigned registering_count;   /* sessions between a Hello and their registration */
+    unsigned unregistered_count;  /* sessions that were never bound */
+    unsigned registering_count;   /* of them, those between a Hello and their registration */
     struct renewal_batch *batch;  /* collects; NULL while empty */
     bool registrations_moved;     /* some may have ended since the sessions were looked at */
 };

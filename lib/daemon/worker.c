@@ -1,11 +1,14 @@
 #include "lib/daemon/worker.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <uv.h>
 
-/* So many others may go before a long job that waits. */
-enum { PASSED_MAX = 32 };
+enum {
+    PASSED_MAX = 32, /* so many others may go before a long job that waits */
+    FINISH_MAX = 16, /* in one turn of the loop */
+};
 
 struct job {
     struct job *next;
@@ -101,28 +104,30 @@ static void thread_main(void *argument)
     uv_mutex_unlock(&worker->mutex);
 }
 
-/* Takes all that is finished in one go, so that done() may submit again without the lock held. */
-static void finish_jobs(struct worker *worker)
+/* Up to so many: what done() does takes time, too, and the loop has other work. */
+static bool finish_jobs(struct worker *worker, unsigned count_max)
 {
-    struct job *job;
+    struct job *job = NULL;
 
-    uv_mutex_lock(&worker->mutex);
-    job = worker->finished.first;
-    queue_init(&worker->finished);
-    uv_mutex_unlock(&worker->mutex);
-    while (job) {
-        struct job *next = job->next;
-
+    for (unsigned count = 0; count < count_max; count++) {
+        uv_mutex_lock(&worker->mutex);
+        job = queue_pop(&worker->finished);
+        uv_mutex_unlock(&worker->mutex);
+        if (!job) {
+            return true;
+        }
         worker->load--;
         job->done(job->argument);
         free(job);
-        job = next;
     }
+    return false;
 }
 
 static void on_finished(uv_async_t *async)
 {
-    finish_jobs(async->data);
+    if (!finish_jobs(async->data, FINISH_MAX)) {
+        (void)uv_async_send(async); /* The rest in the loop's next turn. */
+    }
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -235,7 +240,7 @@ void worker_close(struct worker *worker)
     while ((job = queue_pop(&worker->waiting)) || (job = queue_pop(&worker->waiting_long))) {
         queue_push(&worker->finished, job);
     }
-    finish_jobs(worker);
+    (void)finish_jobs(worker, UINT_MAX);
     uv_cond_destroy(&worker->wake);
     uv_mutex_destroy(&worker->mutex);
     uv_close((uv_handle_t *)&worker->finished_signal, on_closed);

@@ -207,6 +207,30 @@ static void a_long_job_gets_its_turn_however_many_others_come(void **state)
     fixture_close(&fixture);
 }
 
+static void many_finished_jobs_leave_the_loop_its_turns(void **state)
+{
+    struct fixture fixture;
+    struct job jobs[JOBS];
+    unsigned turns = 0;
+
+    (void)state;
+    fixture_open(&fixture, 1, JOBS);
+    jobs_make(&fixture, jobs, JOBS);
+    for (unsigned i = 0; i < JOBS; i++) {
+        assert_ok(worker_submit(fixture.worker, work, done, &jobs[i]));
+    }
+    while (atomic_load(&order_next) < JOBS) {
+        uv_sleep(1);
+    }
+    /* All of them are finished, and the loop has not looked yet. */
+    while (worker_load(fixture.worker) > 0) {
+        (void)uv_run(&fixture.loop, UV_RUN_ONCE);
+        turns++;
+    }
+    assert_true(turns >= 4);
+    fixture_close(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_job_does_not_wait_for_long_ones_that_came_before),
         cmocka_unit_test(long_jobs_leave_a_thread_to_the_others),
         cmocka_unit_test(a_long_job_gets_its_turn_however_many_others_come),
+        cmocka_unit_test(many_finished_jobs_leave_the_loop_its_turns),
     };
     return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
 }
