@@ -127,10 +127,10 @@ static void answer_challenge(struct fleet_host *host, struct view payload,
                                  &host->channel);
     transcript = registration_transcript(&scope, bytes_view(&host->hello), payload, &host->channel);
     host->ima_sent = (struct soft_ima){0};
-    if (host->has_log) {
+    if (host->demand.ima_log) {
         log = soft_ima_log(&host->ima_sent, 1);
     }
-    soft_evidence_make(node, &qualifying, host->pcr_mask, &host->ima_sent, time_boot_ms(),
+    soft_evidence_make(node, &qualifying, host->demand.pcr_mask, &host->ima_sent, time_boot_ms(),
                        &evidence);
     view = soft_evidence_view(node, &evidence);
     view.ak_public = (struct view){0}; /* the Hello's */
@@ -156,19 +156,14 @@ static void take_register_challenge(struct fleet_host *host, struct view payload
 {
     Tccp__RegisterChallenge *challenge = (Tccp__RegisterChallenge *)protobuf_unpack(
         &tccp__register_challenge__descriptor, payload, REGISTRATION_MESSAGE_SIZE_MAX);
-    const struct manifest_policy *policy;
-    const char *name;
 
     host->challenged_at_ms = time_boot_ms();
     host->challenged_at_s = now_s();
     if (!challenge || challenge->nonce.len != NONCE_SIZE ||
-        fleet_take_bundle(host->fleet, protobuf_view(challenge->bundle)) != STATUS_OK ||
-        registration_policy(host->fleet->bundle->manifest, ATTESTER_NODE, &host->node.ek_name,
-                            &policy, &name, NULL) != STATUS_OK) {
+        evidence_demand_of_message(challenge->demand, &host->demand) != STATUS_OK ||
+        fleet_take_bundle(host->fleet, protobuf_view(challenge->bundle)) != STATUS_OK) {
         die("a challenge that cannot be answered");
     }
-    host->pcr_mask = pcr_policy_mask(&policy->pcrs);
-    host->has_log = policy->pcrs.needs_ima_log;
     answer_challenge(host, payload, challenge);
     tccp__register_challenge__free_unpacked(challenge, NULL);
 }
@@ -232,27 +227,26 @@ static void take_renew_challenge(struct fleet_host *host, struct view payload)
     OWN(bytes) struct bytes message = {0}, log = {0};
     struct digest qualifying;
     struct evidence_view view;
-    uint64_t known;
 
     host->challenged_at_ms = time_boot_ms();
     host->challenged_at_s = now_s();
-    if (renewal_read_challenge(payload, host->registration_id, binding.nonce, &known, NULL) !=
-        STATUS_OK) {
+    if (renewal_read_challenge(payload, host->registration_id, binding.nonce, &host->demand,
+                               NULL) != STATUS_OK) {
         die("a challenge for another registration");
     }
     if (host->manner == FLEET_MUTE) {
         return;
     }
-    if (known == host->ima_sent.count) {
+    if (host->demand.ima_entries_known == host->ima_sent.count) {
         host->ima = host->ima_sent; /* It was appraised, and the answer got lost. */
     }
     host->ima_sent = host->ima;
-    if (host->manner == FLEET_LOUD && host->has_log) {
+    if (host->manner == FLEET_LOUD && host->demand.ima_log) {
         log = soft_ima_log(&host->ima_sent, LOUD_LOG_SIZE);
     }
     qualifying = renewal_quote_input(&binding);
-    soft_evidence_make(&host->node, &qualifying, host->pcr_mask, &host->ima_sent, time_boot_ms(),
-                       &evidence);
+    soft_evidence_make(&host->node, &qualifying, host->demand.pcr_mask, &host->ima_sent,
+                       time_boot_ms(), &evidence);
     view = soft_evidence_view(&host->node, &evidence);
     view.ima_log = bytes_view(&log);
     ASSERT(renewal_evidence(&view, &message) == STATUS_OK);

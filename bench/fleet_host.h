@@ -28,11 +28,10 @@ struct fleet_host {
     /* the registration; 0: none */
     uint64_t registration_id;
     struct bytes certificate;
-    uint32_t pcr_mask;
-    bool has_log;             /* its policy wants one */
-    struct soft_ima ima;      /* that the coordinator has appraised */
-    struct soft_ima ima_sent; /* with the evidence that was sent last */
-    uint64_t lease_until_ms;  /* counted from the challenge that the last renewal answered */
+    struct evidence_demand demand; /* of the last challenge */
+    struct soft_ima ima;           /* that the coordinator has appraised */
+    struct soft_ima ima_sent;      /* with the evidence that was sent last */
+    uint64_t lease_until_ms;       /* counted from the challenge that the last renewal answered */
     uint64_t challenged_at_ms;
     double challenged_at_s;
 };
