@@ -4,6 +4,7 @@
 #include "lib/net/address.h"
 #include "lib/perimeter/root.h"
 #include "lib/tpm/host_evidence.h"
+#include "lib/tpm/tcti.h"
 
 static const struct config_key keys[] = {
     {.name = "perimeter", .type = CONFIG_STRING, .is_required = true},
@@ -67,6 +68,16 @@ static enum status migration_read(struct config *config, char *ret_error)
     return STATUS_OK;
 }
 
+static enum status tcti_read(struct config *config, char *ret_error)
+{
+    const char *why;
+
+    config->tcti = config_string(config->file, "tcti");
+    return tcti_check(config->tcti, &why) == STATUS_OK
+               ? STATUS_OK
+               : config_error(config->file, "tcti", ret_error, "%s", why);
+}
+
 enum status config_read(const char *path, struct config *ret_config, char *ret_error)
 {
     OWN(config) struct config config = {0};
@@ -75,10 +86,10 @@ enum status config_read(const char *path, struct config *ret_config, char *ret_e
     TRY(config_file_read(path, keys, ARRAY_SIZE(keys), &config.file, ret_error));
     file = config.file;
     config.state_directory = config_string(file, "state-directory");
-    config.tcti = config_string(file, "tcti");
     config.event_log_path = config_string(file, "event-log");
     config.ima_log_path = config_string(file, "ima-log");
     config.development = config_flag(file, "development");
+    TRY(tcti_read(&config, ret_error));
     TRY(coordinators_read(&config, ret_error));
     TRY(migration_read(&config, ret_error));
     if (perimeter_id_parse(config_string(file, "perimeter"), &config.perimeter_id) != STATUS_OK) {

@@ -3,6 +3,7 @@
 #include "lib/daemon/daemon.h"
 #include "lib/perimeter/root.h"
 #include "lib/tpm/host_evidence.h"
+#include "lib/tpm/tcti.h"
 
 static const struct config_key keys[] = {
     {.name = "member", .type = CONFIG_STRING, .is_required = true},
@@ -28,6 +29,7 @@ enum status config_read(const char *path, struct config *ret_config, char *ret_e
 {
     OWN(config) struct config config = {0};
     struct config_file *file;
+    const char *why;
 
     TRY(config_file_read(path, keys, ARRAY_SIZE(keys), &config.file, ret_error));
     file = config.file;
@@ -44,6 +46,9 @@ enum status config_read(const char *path, struct config *ret_config, char *ret_e
     config.verifier_threads = (unsigned)config_number(file, "verifier-threads");
     if (perimeter_id_parse(config_string(file, "perimeter"), &config.perimeter_id) != STATUS_OK) {
         return config_error(file, "perimeter", ret_error, "not a perimeter id (tccp1-...)");
+    }
+    if (tcti_check(config.tcti, &why) != STATUS_OK) {
+        return config_error(file, "tcti", ret_error, "%s", why);
     }
     if (log_level_of_name(config_string(file, "log-level"), &config.log_level) != STATUS_OK) {
         return config_error(file, "log-level", ret_error,

@@ -3,7 +3,9 @@ LINK_TEST = $(CMOCKA_LIBS)
 
 # Emulated TPMs for tests: link it in the place of LINK_TEST.
 check_LIBRARIES += tests/support/libswtpm.a
-tests_support_libswtpm_a_SOURCES = %D%/support/swtpm.c %D%/support/swtpm.h
+tests_support_libswtpm_a_SOURCES = \
+	%D%/support/swtpm.c %D%/support/swtpm.h \
+	%D%/support/tpm_relay.c %D%/support/tpm_relay.h
 tests_support_libswtpm_a_CPPFLAGS = $(AM_CPPFLAGS) -DSWTPM_SCRIPT='"$(abs_top_srcdir)/tests/support/swtpm.sh"'
 LINK_SWTPM = tests/support/libswtpm.a $(LINK_TEST)
 EXTRA_DIST += tests/support/swtpm.sh

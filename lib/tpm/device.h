@@ -5,15 +5,21 @@
 #ifndef TCCP_TPM_DEVICE_H
 #define TCCP_TPM_DEVICE_H
 
+#include "lib/tpm/tcti.h"
 #include "lib/tpm/tpm.h"
 
 #include <tss2/tss2_esys.h>
 
 struct tpm {
-    TSS2_TCTI_CONTEXT *tcti;
+    char name[TCTI_SIZE_MAX + 1]; /* what it was opened as */
+    bool logs;                    /* failures are logged where they happen */
+    TSS2_TCTI_CONTEXT *tcti;      /* NULL while it is not connected */
     ESYS_CONTEXT *esys;
     ESYS_TR ak;                    /* ESYS_TR_NONE until it is made */
     const struct ek_kind *ek_kind; /* NULL until it was looked for */
+    /* What failed first since it was connected; "" while nothing did. */
+    char failure[TPM_FAILURE_SIZE];
+    const char *hint;
 };
 
 /* Backoff between two attempts at a command that the TPM puts off. */
@@ -34,11 +40,14 @@ bool attempt_again(struct attempt *attempt, TSS2_RC rc);
         } while (attempt_again(&attempt_, rc_));                                                   \
         rc_;                                                                                       \
     })
-/* The same, and yields a status; a failure is logged with the command's name. */
-#define TPM_CALL(command, call) tpm_status((command), TPM_RUN(call))
+/* The same, and yields a status; a failure is kept, and logged, with the command's name. */
+#define TPM_CALL(tpm, command, call) tpm_status((tpm), (command), TPM_RUN(call))
 
-/* STATUS_OK, STATUS_DENIED for a wrong or missing password, otherwise STATUS_TPM. */
-WARN_UNUSED enum status tpm_status(const char *command, TSS2_RC rc);
+/* STATUS_OK, STATUS_DENIED for a wrong or missing password, otherwise STATUS_TPM. A failure is kept
+ * for tpm_failure(). */
+WARN_UNUSED enum status tpm_status(struct tpm *tpm, const char *command, TSS2_RC rc);
+/* The same for what is no command's answer. hint: static. */
+PRINTF_LIKE(3, 4) void tpm_failed(struct tpm *tpm, const char *hint, const char *format, ...);
 /* What the TPM itself answered, without the number of the handle, session or parameter; 0 when the
  * failure is not the TPM's. */
 TSS2_RC tpm_answer(TSS2_RC rc);

@@ -100,6 +100,8 @@ static enum status quote_and_read(struct tpm *tpm, const struct host_evidence_re
     digest = sha256(bytes_view(&evidence->pcr_values));
     *ret_match = view_equal(digest_view(&digest),
                             (struct view){info.pcr_digest.bytes, info.pcr_digest.size});
+    evidence->reset_count = info.reset_count;
+    evidence->restart_count = info.restart_count;
     return STATUS_OK;
 }
 

@@ -22,6 +22,8 @@ struct host_evidence {
     struct bytes ak_public;
     struct bytes quote, signature, pcr_values;
     struct bytes event_log, ima_log;
+    /* As quoted: the boot of the TPM that this is about. */
+    uint32_t reset_count, restart_count;
 };
 void host_evidence_free(struct host_evidence *evidence);
 DEFINE_OWN_VALUE(host_evidence, host_evidence_free)

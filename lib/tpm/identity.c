@@ -31,11 +31,11 @@ static enum status ek_kind_find(struct tpm *tpm, ESYS_TR *ret_index)
             return STATUS_OK;
         }
         if (tpm_answer(rc) != TPM2_RC_HANDLE) {
-            return tpm_status("NV_ReadPublic", rc);
+            return tpm_status(tpm, "NV_ReadPublic", rc);
         }
     }
-    log_event(LOG_ERROR, "tpm-no-ek-certificate",
-              "hint=\"the TPM's manufacturer stored no endorsement key certificate in it\"");
+    tpm_failed(tpm, "ask the manufacturer for one: TCCP knows no host without it",
+               "it holds no certificate of an endorsement key");
     return STATUS_NOT_FOUND;
 }
 
@@ -70,8 +70,9 @@ static enum status nv_read(struct tpm *tpm, ESYS_TR index, struct bytes *ret_dat
     OWN_ESYS TPM2B_NV_PUBLIC *public = NULL;
     UINT16 size;
 
-    TRY(TPM_CALL("NV_ReadPublic", Esys_NV_ReadPublic(tpm->esys, index, ESYS_TR_NONE, ESYS_TR_NONE,
-                                                     ESYS_TR_NONE, &public, NULL)));
+    TRY(TPM_CALL(tpm, "NV_ReadPublic",
+                 Esys_NV_ReadPublic(tpm->esys, index, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                    &public, NULL)));
     size = public->nvPublic.dataSize;
     if (size > TPM_EK_CERTIFICATE_SIZE_MAX) {
         return STATUS_TOO_LARGE;
@@ -81,8 +82,9 @@ static enum status nv_read(struct tpm *tpm, ESYS_TR index, struct bytes *ret_dat
         UINT16 wanted = size - at < NV_CHUNK_SIZE ? size - at : NV_CHUNK_SIZE;
 
         /* By the index's own, empty, password: it is readable to everyone (AUTHREAD). */
-        TRY(TPM_CALL("NV_Read", Esys_NV_Read(tpm->esys, index, index, ESYS_TR_PASSWORD,
-                                             ESYS_TR_NONE, ESYS_TR_NONE, wanted, at, &chunk)));
+        TRY(TPM_CALL(tpm, "NV_Read",
+                     Esys_NV_Read(tpm->esys, index, index, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                  ESYS_TR_NONE, wanted, at, &chunk)));
         if (chunk->size != wanted) {
             return STATUS_TPM;
         }
@@ -113,9 +115,10 @@ static enum status object_describe(struct tpm *tpm, ESYS_TR handle, struct bytes
     uint8_t data[sizeof(TPMT_PUBLIC)];
     size_t size = 0;
 
-    TRY(TPM_CALL("ReadPublic", Esys_ReadPublic(tpm->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE,
-                                               ESYS_TR_NONE, &public, &name, NULL)));
-    TRY(TPM_CALL("marshal",
+    TRY(TPM_CALL(tpm, "ReadPublic",
+                 Esys_ReadPublic(tpm->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                 &public, &name, NULL)));
+    TRY(TPM_CALL(tpm, "marshal",
                  Tss2_MU_TPMT_PUBLIC_Marshal(&public->publicArea, data, sizeof data, &size)));
     TRY(bytes_copy((struct view){name->name, name->size}, ret_name));
     return bytes_copy((struct view){data, size}, ret_public);
@@ -153,9 +156,10 @@ static enum status ek_session(struct tpm *tpm, ESYS_TR ek, struct tpm_slot *ret_
         return tpm_session(tpm, TPM2_SE_HMAC, ek, TPMA_SESSION_ENCRYPT, ret_session);
     }
     TRY(tpm_session(tpm, TPM2_SE_POLICY, ek, TPMA_SESSION_ENCRYPT, &session));
-    TRY(TPM_CALL("PolicySecret", Esys_PolicySecret(tpm->esys, ESYS_TR_RH_ENDORSEMENT,
-                                                   session.handle, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-                                                   ESYS_TR_NONE, NULL, NULL, NULL, 0, NULL, NULL)));
+    TRY(TPM_CALL(tpm, "PolicySecret",
+                 Esys_PolicySecret(tpm->esys, ESYS_TR_RH_ENDORSEMENT, session.handle,
+                                   ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, NULL, NULL, NULL,
+                                   0, NULL, NULL)));
     *ret_session = TAKE(session);
     return STATUS_OK;
 }
@@ -191,7 +195,7 @@ enum status tpm_activate_credential(struct tpm *tpm, struct view blob, struct vi
         log_event(LOG_WARNING, "tpm-credential-refused", "code=0x%x", rc);
         return STATUS_REFUSED;
     }
-    TRY(tpm_status("ActivateCredential", rc));
+    TRY(tpm_status(tpm, "ActivateCredential", rc));
     if (opened->size == 0) {
         return STATUS_REFUSED;
     }

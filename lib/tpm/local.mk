@@ -7,6 +7,7 @@ lib_tpm_libtpm_a_SOURCES = \
 	%D%/quote.c \
 	%D%/seal.c \
 	%D%/sealed_blob.c %D%/sealed_blob.h \
+	%D%/tcti.c %D%/tcti.h \
 	%D%/templates.c %D%/templates.h \
 	%D%/tpm.h
 lib_tpm_libtpm_a_CPPFLAGS = $(AM_CPPFLAGS) $(TSS2_CFLAGS)

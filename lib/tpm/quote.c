@@ -17,10 +17,10 @@ enum status tpm_quote(struct tpm *tpm, const struct digest *qualifying, uint32_t
     size_t size = 0;
 
     memcpy(data.buffer, qualifying->bytes, SHA256_SIZE);
-    TRY(TPM_CALL("Quote",
+    TRY(TPM_CALL(tpm, "Quote",
                  Esys_Quote(tpm->esys, tpm->ak, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &data,
                             &scheme_of_key, &selection, &attest, &signature)));
-    TRY(TPM_CALL("marshal",
+    TRY(TPM_CALL(tpm, "marshal",
                  Tss2_MU_TPMT_SIGNATURE_Marshal(signature, marshalled, sizeof marshalled, &size)));
     TRY(bytes_copy((struct view){attest->attestationData, attest->size}, &attest_bytes));
     TRY(bytes_copy((struct view){marshalled, size}, ret_signature));
@@ -53,8 +53,9 @@ enum status tpm_pcr_read(struct tpm *tpm, uint32_t pcr_mask, struct bytes *ret_v
         OWN_ESYS TPML_DIGEST *values = NULL;
         uint32_t mask, rest;
 
-        TRY(TPM_CALL("PCR_Read", Esys_PCR_Read(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                               &wanted, NULL, &answered, &values)));
+        TRY(TPM_CALL(tpm, "PCR_Read",
+                     Esys_PCR_Read(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &wanted,
+                                   NULL, &answered, &values)));
         mask = selection_mask(answered);
         rest = pcr_mask & ~mask;
         if (mask == 0 || (mask & ~pcr_mask) != 0 ||
@@ -81,6 +82,7 @@ enum status tpm_pcr_extend(struct tpm *tpm, uint32_t pcr, const struct digest *d
     ASSERT(pcr < PCR_COUNT);
     memcpy(values.digests[0].digest.sha256, digest->bytes, SHA256_SIZE);
     /* ESYS numbers the PCRs' handles from 0 on. */
-    return TPM_CALL("PCR_Extend", Esys_PCR_Extend(tpm->esys, ESYS_TR_PCR0 + pcr, ESYS_TR_PASSWORD,
-                                                  ESYS_TR_NONE, ESYS_TR_NONE, &values));
+    return TPM_CALL(tpm, "PCR_Extend",
+                    Esys_PCR_Extend(tpm->esys, ESYS_TR_PCR0 + pcr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                    ESYS_TR_NONE, &values));
 }

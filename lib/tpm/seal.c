@@ -18,8 +18,9 @@ static enum status policy_pcr(struct tpm *tpm, ESYS_TR session, uint32_t pcr_mas
     const TPML_PCR_SELECTION selection = tpm_selection(pcr_mask);
     const TPM2B_DIGEST present = {0};
 
-    return TPM_CALL("PolicyPCR", Esys_PolicyPCR(tpm->esys, session, ESYS_TR_NONE, ESYS_TR_NONE,
-                                                ESYS_TR_NONE, &present, &selection));
+    return TPM_CALL(tpm, "PolicyPCR",
+                    Esys_PolicyPCR(tpm->esys, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                   &present, &selection));
 }
 
 static enum status policy_of_now(struct tpm *tpm, ESYS_TR srk, uint32_t pcr_mask,
@@ -30,8 +31,9 @@ static enum status policy_of_now(struct tpm *tpm, ESYS_TR srk, uint32_t pcr_mask
 
     TRY(tpm_session(tpm, TPM2_SE_TRIAL, srk, 0, &session));
     TRY(policy_pcr(tpm, session.handle, pcr_mask));
-    TRY(TPM_CALL("PolicyGetDigest", Esys_PolicyGetDigest(tpm->esys, session.handle, ESYS_TR_NONE,
-                                                         ESYS_TR_NONE, ESYS_TR_NONE, &policy)));
+    TRY(TPM_CALL(tpm, "PolicyGetDigest",
+                 Esys_PolicyGetDigest(tpm->esys, session.handle, ESYS_TR_NONE, ESYS_TR_NONE,
+                                      ESYS_TR_NONE, &policy)));
     *ret_policy = *policy;
     return STATUS_OK;
 }
@@ -77,9 +79,10 @@ enum status tpm_seal(struct tpm *tpm, const struct secret *secret, uint32_t pcr_
     template = template_sealed(&policy);
     sensitive.sensitive.data.size = (UINT16)secret->size;
     memcpy(sensitive.sensitive.data.buffer, secret->data, secret->size);
-    status = TPM_CALL("Create", Esys_Create(tpm->esys, srk.handle, session.handle, ESYS_TR_NONE,
-                                            ESYS_TR_NONE, &sensitive, &template, &outside_info,
-                                            &creation_pcrs, &private, &public, NULL, NULL, NULL));
+    status = TPM_CALL(tpm, "Create",
+                      Esys_Create(tpm->esys, srk.handle, session.handle, ESYS_TR_NONE, ESYS_TR_NONE,
+                                  &sensitive, &template, &outside_info, &creation_pcrs, &private,
+                                  &public, NULL, NULL, NULL));
     secret_wipe(&sensitive, sizeof sensitive);
     kept_input_overwrite(tpm);
     tpm_overwrite_buffer(tpm);
@@ -106,7 +109,7 @@ static enum status sealed_load(struct tpm *tpm, const struct sealed_blob *blob,
                   rc);
         return STATUS_REFUSED;
     }
-    TRY(tpm_status("Load", rc));
+    TRY(tpm_status(tpm, "Load", rc));
     *ret_sealed = (struct tpm_slot){tpm, handle};
     *ret_session = TAKE(session);
     return STATUS_OK;
@@ -131,7 +134,7 @@ enum status tpm_unseal(struct tpm *tpm, struct view bytes, struct secret *ret_se
                   blob.pcr_mask);
         return STATUS_REFUSED;
     }
-    TRY(tpm_status("Unseal", rc));
+    TRY(tpm_status(tpm, "Unseal", rc));
     status = data->size == 0 ? STATUS_MALFORMED
                              : secret_copy((struct view){data->buffer, data->size}, ret_secret);
     secret_wipe(data, sizeof *data);

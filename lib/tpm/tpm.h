@@ -6,12 +6,14 @@
  * on a worker thread, never on an event loop. One `struct tpm` is used by one thread at a time.
  *
  * A command that the TPM puts off (TPM_RC_RETRY, YIELDED, TESTING, NV_RATE) is asked again with
- * backoff, for at most TPM_RETRY_MS_MAX. Whatever else fails returns STATUS_TPM and logs one event
- * with tss2's text. After STATUS_TPM the state of the connection is not known (the TPM may have
- * been reset, or be gone): close it and open it again.
+ * backoff, for at most TPM_RETRY_MS_MAX. Whatever else fails returns STATUS_TPM, and is logged with
+ * tss2's text or kept for who asks (tpm_new()). After STATUS_TPM the state of the connection is not
+ * known (the TPM may have been reset, or be gone): close it and open it again.
  *
- * No call leaves a session or a transient object behind, on any path. While it is open, a `struct
- * tpm` holds one transient object, the attestation key.
+ * No call leaves a session or a transient object behind, on any path. Where the TPM's answer to a
+ * command that makes one was lost, nobody knows its handle: it goes with the connection, at the
+ * latest when the next one is made. While it is open, a `struct tpm` holds one transient object,
+ * the attestation key.
  *
  * Nothing but tss2's own log would be printed by tss2; it is silenced unless the environment says
  * TSS2_LOG.
@@ -25,6 +27,7 @@
 
 enum {
     TPM_RETRY_MS_MAX = 5000,
+    TPM_FAILURE_SIZE = 192, /* characters of tpm_failure() */
     TPM_EK_CERTIFICATE_SIZE_MAX = 8 * 1024,
     TPM_SEALED_SECRET_SIZE_MAX = 128, /* What a TPM must be able to seal (part 2, MAX_SYM_DATA). */
     TPM_SEALED_BLOB_SIZE_MAX = 2 * 1024,
@@ -39,14 +42,32 @@ struct tpm;
  *
  * On a raw socket ("swtpm:", "mssim:") nobody else manages the TPM: it is started if it was not
  * (TPM2_Startup), and objects and sessions that a dead program left in its few slots are flushed.
+ * A device is the platform's to start and the resource manager's to share: neither is done there.
  *
- * STATUS_NOT_FOUND when there is no TPM there, STATUS_UNSUPPORTED when its SHA-256 bank of PCRs is
- * off, STATUS_DENIED when its endorsement hierarchy wants a password, STATUS_TPM otherwise.
+ * STATUS_MALFORMED when `tcti` is nothing that tcti.h takes, STATUS_NOT_FOUND when there is no TPM
+ * there, STATUS_UNSUPPORTED when its SHA-256 bank of PCRs is off, STATUS_DENIED when its
+ * endorsement hierarchy wants a password, STATUS_TPM otherwise.
  */
 WARN_UNUSED enum status tpm_open(const char *tcti, struct tpm **ret_tpm);
 /* Flushes what it holds and disconnects. */
 void tpm_close(struct tpm *tpm);
 DEFINE_OWN_POINTER(tpm, tpm_close)
+
+/*
+ * The same in steps, for who keeps a TPM through its troubles. tpm_new() touches nothing
+ * (STATUS_MALFORMED, STATUS_NO_MEMORY); tpm_connect() does the rest of what tpm_open() does, on one
+ * that is not connected. Failures of such a TPM are not logged: its owner reports them.
+ */
+WARN_UNUSED enum status tpm_new(const char *tcti, struct tpm **ret_tpm);
+WARN_UNUSED enum status tpm_connect(struct tpm *tpm);
+/* Idempotent. Only tpm_connect() and tpm_close() may follow. */
+void tpm_disconnect(struct tpm *tpm);
+bool tpm_is_connected(const struct tpm *tpm);
+/* What failed first since the last tpm_connect(), "Quote: ...", one line; "" when nothing did. A
+ * call can succeed and yet have failed to tidy up: what it left goes with the connection. */
+const char *tpm_failure(const struct tpm *tpm);
+/* What an administrator can do about it, static; "" when there is no more to say. */
+const char *tpm_failure_hint(const struct tpm *tpm);
 
 /* Who this TPM is. All of it is public. */
 struct tpm_identity {

@@ -86,8 +86,7 @@ static void no_tpm_is_reported(void **state)
 
     (void)state;
     assert_status(tpm_open("swtpm:path=/nonexistent/sock", &tpm), STATUS_NOT_FOUND);
-    assert_status(tpm_open("device:/nonexistent", &tpm), STATUS_NOT_FOUND);
-    assert_status(tpm_open("no such interface", &tpm), STATUS_NOT_FOUND);
+    assert_status(tpm_open("device:/dev/tpmrm9999", &tpm), STATUS_NOT_FOUND);
 }
 
 static void a_malformed_credential_is_refused(void **state)
