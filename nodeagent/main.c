@@ -9,16 +9,19 @@
 #include "lib/daemon/daemon.h"
 #include "lib/net/connection.h"
 #include "lib/net/timer.h"
+#include "lib/tpm/tcti.h"
 
 #include <config.h>
 
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <uv.h>
 
 /* As tccpctl's (docs/man/tccpctl.1). */
@@ -32,7 +35,8 @@ enum exit_code {
 
 enum {
     SECRET_HEAP_SIZE = 1 << 20,
-    TRY_ROUNDS = 2, /* how often `--try` asks each member */
+    TRY_ROUNDS = 2,     /* how often `--try` asks each member */
+    TPM_PATIENCE_S = 3, /* at the end; less than what a launcher has (launcher.h) */
 };
 #define CONFIG_PATH "/etc/tccp/nodeagent.conf"
 #define MEMORY_NAME "perimeter-memory"
@@ -90,33 +94,29 @@ static enum exit_code complain(const char *what)
 
 /* --- who is this? --- */
 
-static enum exit_code complain_tpm(enum status status, const char *tcti)
-{
-    const char *why = status_text(status);
-
-    if (status == STATUS_NOT_FOUND) {
-        why = "there is no TPM, or it holds no endorsement key certificate";
-    } else if (status == STATUS_DENIED) {
-        why = "its endorsement hierarchy wants a password";
-    } else if (status == STATUS_UNSUPPORTED) {
-        why = "its SHA-256 bank of PCRs is off: enable it in the firmware";
-    }
-    (void)fprintf(stderr, "nodeagent: TPM at \"%s\": %s\n", tcti, why);
-    return EXIT_FAILED;
-}
-
 static enum exit_code identity_show(const char *tcti)
 {
     OWN(tpm) struct tpm *tpm = NULL;
     OWN(tpm_identity) struct tpm_identity identity = {0};
     char ek[HEX_SIZE(TPM_NAME_SIZE_MAX)];
-    enum status status = tpm_open(tcti, &tpm);
+    const char *why;
+    enum status status;
 
+    if (tcti_check(tcti, &why) != STATUS_OK) {
+        return complain(why);
+    }
+    status = tpm_new(tcti, &tpm);
+    if (status == STATUS_OK) {
+        status = tpm_connect(tpm);
+    }
     if (status == STATUS_OK) {
         status = tpm_identity(tpm, &identity);
     }
     if (status != STATUS_OK) {
-        return complain_tpm(status, tcti);
+        (void)fprintf(stderr, "nodeagent: TPM at \"%s\": %s; %s\n", tcti,
+                      tpm ? tpm_failure(tpm) : status_text(status),
+                      tpm ? tpm_failure_hint(tpm) : "");
+        return EXIT_FAILED;
     }
     hex_encode(bytes_view(&identity.ek_name), ek);
     (void)printf("node NAME {\n    ek = %s\n    policy = POLICY\n}\n", ek);
@@ -138,6 +138,13 @@ struct program {
     enum exit_code exit_code;
 };
 
+/* The TPM's thread cannot be called back from a TPM that does not answer. */
+static void on_patience_over(int signal_number)
+{
+    (void)signal_number;
+    _exit(EXIT_DONE);
+}
+
 static void program_stop(void *argument)
 {
     struct program *program = argument;
@@ -148,7 +155,10 @@ static void program_stop(void *argument)
         registrant_stop(program->registrant);
     }
     if (program->host) {
+        (void)signal(SIGALRM, on_patience_over);
+        (void)alarm(TPM_PATIENCE_S);
         host_close(TAKE(program->host));
+        (void)alarm(0);
     }
     if (program->signals) {
         signals_close(TAKE(program->signals));
@@ -230,6 +240,19 @@ static void on_renewed(void *argument, uint64_t renewed_ms, bool is_new_connecti
     }
 }
 
+static void on_tpm(void *argument, bool is_well)
+{
+    const struct program *program = argument;
+
+    if (!is_well) {
+        notify_status("the TPM cannot be used: see the log");
+    } else if (!program->registrant || registrant_id(program->registrant) == 0) {
+        notify_status("not registered");
+    } else {
+        notify_status("registration %llu", (unsigned long long)registrant_id(program->registrant));
+    }
+}
+
 static void on_vm_message(void *argument, Tccp__NodeMessageKind kind, struct view payload)
 {
     struct program *program = argument;
@@ -303,7 +326,7 @@ static enum status registrant_begin(struct program *program)
             .attempt_max =
                 program->options->try_once ? TRY_ROUNDS * (unsigned)config->coordinator_count : 0,
             .callbacks = {on_registered, on_registration_lost, on_refused, on_failure, on_renewed,
-                          on_vm_message},
+                          on_vm_message, on_tpm},
             .argument = program,
         },
         &program->registrant);
@@ -335,7 +358,7 @@ static enum status vms_begin(struct program *program, char *ret_error)
 static enum exit_code program_start(struct program *program)
 {
     const struct config *config = program->config;
-    char error[LISTENER_ERROR_SIZE] = "";
+    char error[LISTENER_ERROR_SIZE] = "", tpm_error[HOST_ERROR_SIZE];
     enum status status;
 
     if (mkdir(config->state_directory, 0700) != 0 && errno != EEXIST) {
@@ -346,9 +369,9 @@ static enum exit_code program_start(struct program *program)
                                              .tcti = config->tcti,
                                              .event_log_path = config->event_log_path,
                                              .ima_log_path = config->ima_log_path},
-                       &program->host);
+                       &program->host, tpm_error);
     if (status != STATUS_OK) {
-        return complain_tpm(status, config->tcti);
+        return complain(tpm_error);
     }
     status = timers_start(program);
     if (status == STATUS_OK) {

@@ -60,11 +60,15 @@ void registrant_lease_given(struct registrant *registrant, uint64_t lease_ms)
     own->renewed_ms = registrant->challenged_at_ms;
     client_confirm(registrant->client);
     registrant->state = REGISTRANT_LIVE;
-    /* The next challenge comes after a third of the lease; a silent coordinator is looked for anew
-     * while there is still time. */
-    connection_set_idle_timeout(client_connection(registrant->client),
-                                (unsigned)(own->lease.length_ms / 3 * 2));
+    /* The next challenge comes after a third of the lease. */
+    registrant_expect_answer(registrant);
     lease_watch(registrant);
+}
+
+void registrant_expect_answer(struct registrant *registrant)
+{
+    connection_set_idle_timeout(client_connection(registrant->client),
+                                (unsigned)(registrant->own.lease.length_ms / 3 * 2));
 }
 
 uint64_t registrant_id(const struct registrant *registrant)
@@ -80,6 +84,28 @@ void registrant_own_clear(struct registrant *registrant)
     registrant->own = (struct own_registration){0};
 }
 
+/* Without a registration and without a TPM there is nothing to say to a coordinator, whom each
+ * Hello costs a quote. Who gives up after some attempts makes them. */
+static void calling_update(struct registrant *registrant)
+{
+    if (registrant->own.id == 0 && !host_is_well(registrant->config.host) &&
+        registrant->config.attempt_max == 0) {
+        client_pause(registrant->client);
+    } else {
+        client_resume(registrant->client);
+    }
+}
+
+static void on_host_health(void *argument, bool is_well)
+{
+    struct registrant *registrant = argument;
+
+    calling_update(registrant);
+    if (registrant->config.callbacks.on_tpm) {
+        registrant->config.callbacks.on_tpm(registrant->config.argument, is_well);
+    }
+}
+
 void registrant_forget_registration(struct registrant *registrant, const char *reason)
 {
     uint64_t id = registrant->own.id;
@@ -87,6 +113,7 @@ void registrant_forget_registration(struct registrant *registrant, const char *r
     registrant_own_clear(registrant);
     timer_stop(registrant->lease_timer);
     client_set_tls(registrant->client, registrant->anonymous);
+    calling_update(registrant);
     if (id == 0) {
         return;
     }
@@ -379,7 +406,7 @@ void registrant_attest(struct registrant *registrant, const struct host_task *ta
     }
     if (status != STATUS_OK) {
         free(attestation);
-        registrant_fail(registrant, status, "the TPM is overloaded");
+        registrant_fail(registrant, status, "the TPM could not be asked: %s", status_text(status));
     }
 }
 
@@ -460,6 +487,8 @@ enum status registrant_start(const struct registrant_config *config,
         registrant_free(registrant);
         return status;
     }
+    host_watch(config->host, on_host_health, registrant);
+    calling_update(registrant);
     *ret_registrant = registrant;
     return STATUS_OK;
 }
@@ -471,6 +500,7 @@ void registrant_stop(struct registrant *registrant)
     }
     connection_over(registrant);
     registrant->state = REGISTRANT_STOPPED;
+    host_watch(registrant->config.host, NULL, NULL);
     timer_free(TAKE(registrant->lease_timer));
     client_close(TAKE(registrant->client));
 }

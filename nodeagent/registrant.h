@@ -6,8 +6,12 @@
  *         ^------- any failure, refusal, redirection; a lost lease -------/
  *
  * A lost connection within a lease is made again under TK's certificate, and the registration goes
- * on; a lost lease or a registration that the coordinator ended means a new TK and a new
- * registration. It never gives up by itself (but see attempt_max).
+ * on; a lost lease, a TPM that was reset, or a registration that the coordinator ended means a new
+ * TK and a new registration. It never gives up by itself (but see attempt_max).
+ *
+ * While the TPM is in trouble (host.h) a renewal is tried for as long as its lease lasts, and the
+ * coordinator sees it come late or not at all; without a registration nobody is called until the
+ * TPM works again.
  */
 #ifndef TCCP_NODEAGENT_REGISTRANT_H
 #define TCCP_NODEAGENT_REGISTRANT_H
@@ -53,6 +57,8 @@ struct registrant_callbacks {
     void (*on_renewed)(void *argument, uint64_t renewed_ms, bool is_new_connection);
     /* The coordinator says something about VMs (proto/node.proto, kinds from 20 on). */
     void (*on_vm_message)(void *argument, Tccp__NodeMessageKind kind, struct view payload);
+    /* The TPM is in trouble, which the log has explained, or works again. */
+    void (*on_tpm)(void *argument, bool is_well);
 };
 
 struct registrant_config {

@@ -38,6 +38,8 @@ struct own_registration {
     uint64_t renewed_ms; /* the challenge that the last acceptance answered */
     char name[MANIFEST_NAME_LENGTH_MAX + 1];
     uint64_t renewal;
+    /* The boot of the TPM that was registered: another one is not renewed. */
+    uint32_t reset_count, restart_count;
 };
 
 struct registrant {
@@ -77,6 +79,9 @@ void registrant_attest(struct registrant *registrant, const struct host_task *ta
                                     const struct host_report *report));
 /* A lease was given: for the registration, or for its renewal. */
 void registrant_lease_given(struct registrant *registrant, uint64_t lease_ms);
+/* The next word is the coordinator's: one that stays silent is looked for anew while there is still
+ * time in the lease. */
+void registrant_expect_answer(struct registrant *registrant);
 /* Empties what the registration is made of; its TK is wiped. */
 void registrant_own_clear(struct registrant *registrant);
 /* Forgets the registration: its TK opens nothing any more. */

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The coordinator waits a minute for the evidence, counted from the handshake. */
+enum { ATTEST_MS_MAX = 40 * 1000 };
+
 void registrant_registration_begin(struct registrant *registrant)
 {
     const struct tpm_identity *identity = host_identity(registrant->config.host);
@@ -81,6 +84,8 @@ static void attested(struct registrant *registrant, const struct host_report *re
                         status_text(status));
         return;
     }
+    registrant->own.reset_count = report->evidence.reset_count;
+    registrant->own.restart_count = report->evidence.restart_count;
     registrant->state = REGISTRANT_SENT_EVIDENCE;
     registrant_send(registrant, TCCP__NODE_MESSAGE_KIND__REGISTER_EVIDENCE, bytes_view(&evidence));
 }
@@ -109,12 +114,14 @@ void registrant_registration_challenge(struct registrant *registrant, struct vie
     own->scope = bundle_scope(bundle);
     own->lease_max_ms = (uint64_t)bundle->manifest->lease_s * 1000;
     registrant->state = REGISTRANT_ATTESTING;
-    registrant_attest(registrant,
-                      &(struct host_task){.credential_blob = task.credential_blob,
-                                          .credential_secret = task.credential_secret,
-                                          .qualifying = task.qualifying,
-                                          .demand = task.demand},
-                      attested);
+    registrant_attest(
+        registrant,
+        &(struct host_task){.credential_blob = task.credential_blob,
+                            .credential_secret = task.credential_secret,
+                            .qualifying = task.qualifying,
+                            .demand = task.demand,
+                            .deadline_ms = registrant->challenged_at_ms + ATTEST_MS_MAX},
+        attested);
 }
 
 /* From now on connections are made under the certificate that names the registration. */

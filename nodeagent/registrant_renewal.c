@@ -4,6 +4,8 @@
 #include "lib/base/protobuf.h"
 #include "lib/protocol/renewal.h"
 
+#include <limits.h>
+
 void registrant_renewal_resume(struct registrant *registrant)
 {
     Tccp__Resume message = TCCP__RESUME__INIT;
@@ -21,11 +23,26 @@ void registrant_renewal_resume(struct registrant *registrant)
 static void quoted(struct registrant *registrant, const struct host_report *report)
 {
     const struct evidence_view evidence = host_evidence_view(&report->evidence);
+    const struct own_registration *own = &registrant->own;
     OWN(bytes) struct bytes payload = {0};
 
+    if (report->status == STATUS_TIMEOUT) {
+        /* The host reported the trouble. Nothing is left to be said in this lease. */
+        registrant->state = REGISTRANT_LIVE;
+        return;
+    }
     if (report->status != STATUS_OK) {
         registrant_fail(registrant, report->status, "the TPM could not attest: %s",
                         status_text(report->status));
+        return;
+    }
+    /* What was registered is the boot before: the coordinator would refuse this quote, and be
+     * right.
+     */
+    if (report->evidence.reset_count != own->reset_count ||
+        report->evidence.restart_count != own->restart_count) {
+        registrant_forget_registration(registrant, "the TPM was reset");
+        registrant_fail(registrant, STATUS_CONFLICT, "the TPM was reset: the node registers again");
         return;
     }
     if (renewal_evidence(&evidence, &payload) != STATUS_OK) {
@@ -33,6 +50,7 @@ static void quoted(struct registrant *registrant, const struct host_report *repo
         return;
     }
     registrant->state = REGISTRANT_SENT_RENEWAL;
+    registrant_expect_answer(registrant);
     registrant_send(registrant, TCCP__NODE_MESSAGE_KIND__RENEW_EVIDENCE, bytes_view(&payload));
 }
 
@@ -51,9 +69,14 @@ void registrant_renewal_challenge(struct registrant *registrant, struct view pay
         return;
     }
     registrant->state = REGISTRANT_RENEWING;
-    registrant_attest(
-        registrant,
-        &(struct host_task){.qualifying = renewal_quote_input(&binding), .demand = demand}, quoted);
+    /* It is our turn: how long it takes is bounded by the lease, not by the coordinator's silence.
+     */
+    connection_set_idle_timeout(client_connection(registrant->client), UINT_MAX);
+    registrant_attest(registrant,
+                      &(struct host_task){.qualifying = renewal_quote_input(&binding),
+                                          .demand = demand,
+                                          .deadline_ms = own->lease.deadline_ms},
+                      quoted);
 }
 
 void registrant_renewal_accepted(struct registrant *registrant, struct view payload)

@@ -25,13 +25,20 @@ struct client {
     unsigned spread_ms;
     bool is_open, is_redirecting, is_closing;
     bool has_served; /* the connection, or the last one, and no attempt was made since */
+    bool is_paused, is_due; /* due: the next attempt waits for the end of the pause */
 };
 
 static void attempt(struct client *client);
 
 static void on_timer(void *argument)
 {
-    attempt(argument);
+    struct client *client = argument;
+
+    if (client->is_paused) {
+        client->is_due = true;
+    } else {
+        attempt(client);
+    }
 }
 
 static void pause_then_attempt(struct client *client)
@@ -262,6 +269,20 @@ void client_confirm(struct client *client)
 void client_set_spread(struct client *client, unsigned spread_ms)
 {
     client->spread_ms = spread_ms;
+}
+
+void client_pause(struct client *client)
+{
+    client->is_paused = true;
+}
+
+void client_resume(struct client *client)
+{
+    client->is_paused = false;
+    if (client->is_due) {
+        client->is_due = false;
+        timer_start(client->timer, 0);
+    }
 }
 
 void client_set_tls(struct client *client, struct tls_context *tls)

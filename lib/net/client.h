@@ -67,6 +67,9 @@ void client_confirm(struct client *client);
  * together. 0, the default: none.
  */
 void client_set_spread(struct client *client, unsigned spread_ms);
+/* Makes no new connection, and goes on where it was. One that is open stays. Idempotent. */
+void client_pause(struct client *client);
+void client_resume(struct client *client);
 /* From the next connection on. */
 void client_set_tls(struct client *client, struct tls_context *tls);
 /* Ends everything without further callbacks; memory is freed by the loop's next turns. */

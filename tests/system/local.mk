@@ -8,6 +8,8 @@ TESTS += %D%/quarantine.bats %D%/node_verdicts.bats
 EXTRA_DIST += %D%/quarantine.bats %D%/node_verdicts.bats
 TESTS += %D%/nodeagent.bats %D%/resilience.bats
 EXTRA_DIST += %D%/nodeagent.bats %D%/resilience.bats
+TESTS += %D%/nodeagent.bats %D%/resilience.bats %D%/tpm.bats
+EXTRA_DIST += %D%/nodeagent.bats %D%/resilience.bats %D%/tpm.bats
 # tccpctl without a coordinator.
 TESTS += %D%/cli_offline.bats
 EXTRA_DIST += %D%/cli_offline.bats

@@ -50,6 +50,28 @@ complains() {
     complains "unknown"
 }
 
+@test "what is no TPM is not opened as one: neither a file, nor a command, nor a library" {
+    local tcti
+    cp "$work/conf" "$work/file"
+    for tcti in "device:$work/file" "cmd:touch $work/ran" "$work/evil.so" "device:/dev/tpm0"; do
+        sed -i "s|^tcti.*|tcti = \"$tcti\"|" "$work/conf"
+        run -1 --separate-stderr "$agent" -c "$work/conf"
+        complains "conf:4"
+        complains "device:/dev/tpmrm0"
+        run -1 --separate-stderr "$agent" --show-identity --tcti "$tcti"
+        complains "device:/dev/tpmrm0"
+    done
+    [ ! -e "$work/ran" ]
+    cmp "$work/file" <(sed "s|^tcti.*|tcti = \"$(swtpm_tcti "$work/tpm")\"|" "$work/conf")
+}
+
+@test "a machine without the device of a TPM is told so in one line" {
+    sed -i 's|^tcti.*|tcti = "device:/dev/tpmrm9999"|' "$work/conf"
+    run -1 --separate-stderr "$agent" -c "$work/conf"
+    complains "there is no device /dev/tpmrm9999"
+    [ "$(printf '%s\n' "$stderr" | wc -l)" = 1 ]
+}
+
 @test "a machine without a TPM is told so" {
     run -1 --separate-stderr "$agent" -c "$work/conf"
     complains "TPM"

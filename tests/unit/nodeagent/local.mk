@@ -31,11 +31,15 @@ tests_property_test_fence_property_SOURCES = tests/property/test_fence_property.
 tests_property_test_fence_property_LDADD = $(LINK_LAUNCHER) $(LINK_TEST)
 
 UNIT_REGISTRANT = \
+	tests/unit/nodeagent/test_host \
 	tests/unit/nodeagent/test_lease \
 	tests/unit/nodeagent/test_registrant
 check_PROGRAMS += $(UNIT_REGISTRANT)
 TESTS += $(UNIT_REGISTRANT)
 
+tests_unit_nodeagent_test_host_SOURCES = %D%/test_host.c
+tests_unit_nodeagent_test_host_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
+tests_unit_nodeagent_test_host_LDADD = nodeagent/libregistrant.a $(LINK_COORDINATOR)
 tests_unit_nodeagent_test_lease_SOURCES = %D%/test_lease.c
 tests_unit_nodeagent_test_lease_LDADD = nodeagent/libregistrant.a $(LINK_TEST)
 tests_unit_nodeagent_test_registrant_SOURCES = %D%/test_registrant.c

@@ -8,6 +8,7 @@
 #include "tests/support/loop.h"
 #include "tests/support/test.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ struct fixture {
     struct coordinator coordinator;
     struct registrant *registrant;
     /* What the callbacks said. */
-    bool registered, lost, refused, failed, gave_up;
+    bool registered, lost, refused, failed, gave_up, tpm_changed;
     unsigned registered_times;
     enum refusal_code refusal;
     enum status failure;
@@ -65,6 +66,14 @@ static void on_failure(void *argument, enum status reason, const char *detail, b
     fixture->gave_up |= is_final;
 }
 
+static void on_tpm(void *argument, bool is_well)
+{
+    struct fixture *fixture = argument;
+
+    (void)is_well;
+    fixture->tpm_changed = true;
+}
+
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
@@ -74,7 +83,7 @@ static int setup(void **state)
     assert_int_equal(uv_loop_init(&fixture->loop), 0);
     swtpm_new(fixture->folder, "n1", "p256", &fixture->swtpm);
     assert_ok(host_open(&(struct host_config){.loop = &fixture->loop, .tcti = fixture->swtpm.tcti},
-                        &fixture->host));
+                        &fixture->host, (char[HOST_ERROR_SIZE]){0}));
     coordinator_open(&fixture->coordinator, &fixture->loop, fixture->folder,
                      bytes_view(&host_identity(fixture->host)->ek_name), LEASE_MS);
     *state = fixture;
@@ -115,7 +124,11 @@ static void start_in(struct fixture *fixture, const struct digest *perimeter_id,
             .address_count = 1,
             .memory_path = fixture->memory_path,
             .attempt_max = attempt_max,
-            .callbacks = {on_registered, on_lost, on_refused, on_failure},
+            .callbacks = {.on_registered = on_registered,
+                          .on_registration_lost = on_lost,
+                          .on_refused = on_refused,
+                          .on_failure = on_failure,
+                          .on_tpm = on_tpm},
             .argument = fixture,
         },
         &fixture->registrant));
@@ -252,7 +265,7 @@ static void a_refusal_is_reported_with_its_reason(void **state)
     assert_ok(tpm_pcr_extend(tpm, 4, &digest));
     tpm_close(tpm);
     assert_ok(host_open(&(struct host_config){.loop = &fixture->loop, .tcti = fixture->swtpm.tcti},
-                        &fixture->host));
+                        &fixture->host, (char[HOST_ERROR_SIZE]){0}));
     start(fixture);
     wait_for(fixture, &fixture->refused);
     assert_string_equal(refusal_name(fixture->refusal), refusal_name(REFUSAL_PCR_NOT_ALLOWED));
@@ -368,6 +381,7 @@ static void an_ended_registration_is_replaced_by_a_new_one(void **state)
     check_identity(fixture);
 }
 
+/* It says so itself: the coordinator has nothing to refuse. */
 static void a_reset_tpm_must_register_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -379,11 +393,30 @@ static void a_reset_tpm_must_register_again(void **state)
     swtpm_reset(&fixture->swtpm);
     coordinator_renew(&fixture->coordinator);
     wait_for(fixture, &fixture->lost);
-    assert_string_equal(refusal_name(fixture->coordinator.last_refusal),
-                        refusal_name(REFUSAL_RESET));
     wait_for(fixture, &fixture->registered);
+    assert_string_equal(refusal_name(fixture->coordinator.last_refusal),
+                        refusal_name(REFUSAL_NONE));
     assert_int_equal(fixture->coordinator.registrations, 2);
+    assert_int_equal(fixture->coordinator.resumes, 0);
     assert_false(digest_equal(&old_key, &fixture->coordinator.tk_sign));
+}
+
+/* No message is lost, no connection breaks: an answer is late. */
+static void a_tpm_that_hangs_for_a_while_costs_a_late_renewal(void **state)
+{
+    struct fixture *fixture = *state;
+
+    start(fixture);
+    wait_for(fixture, &fixture->registered);
+    assert_int_equal(kill(fixture->swtpm.pid, SIGSTOP), 0);
+    coordinator_renew(&fixture->coordinator);
+    loop_for(&fixture->loop, 700);
+    assert_int_equal(fixture->coordinator.renewals, 0);
+    assert_int_equal(kill(fixture->swtpm.pid, SIGCONT), 0);
+    turn_until_renewals(fixture, 1);
+    assert_false(fixture->failed || fixture->lost || fixture->refused);
+    assert_int_equal(fixture->coordinator.resumes, 0);
+    assert_int_equal(fixture->coordinator.hellos, 1);
 }
 
 static void a_tpm_that_vanishes_is_waited_for(void **state)
@@ -394,11 +427,49 @@ static void a_tpm_that_vanishes_is_waited_for(void **state)
     wait_for(fixture, &fixture->registered);
     swtpm_kill(&fixture->swtpm);
     coordinator_renew(&fixture->coordinator);
-    wait_for(fixture, &fixture->failed);
+    wait_for(fixture, &fixture->tpm_changed);
+    loop_for(&fixture->loop, 500);
+    assert_false(fixture->failed || fixture->lost);
     swtpm_start(&fixture->swtpm);
-    /* It resumes, and the TPM's reset shows. */
+    /* It can quote again, and the TPM's reset shows. */
+    wait_for(fixture, &fixture->lost);
     wait_for(fixture, &fixture->registered);
     assert_int_equal(fixture->coordinator.registrations, 2);
+}
+
+/* Each Hello would cost the coordinator a quote of its own. */
+static void without_a_tpm_the_coordinator_is_left_alone(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->coordinator.lease_ms = SHORT_LEASE_MS;
+    start(fixture);
+    wait_for(fixture, &fixture->registered);
+    swtpm_kill(&fixture->swtpm);
+    coordinator_renew(&fixture->coordinator);
+    wait_for(fixture, &fixture->lost);
+    fixture->tpm_changed = false;
+    loop_for(&fixture->loop, 1500);
+    assert_int_equal(fixture->coordinator.hellos, 1);
+    assert_int_equal(fixture->coordinator.resumes, 0);
+    assert_false(fixture->tpm_changed);
+    fixture->coordinator.lease_ms = LEASE_MS;
+    swtpm_start(&fixture->swtpm);
+    wait_for(fixture, &fixture->registered);
+    assert_int_equal(fixture->coordinator.registrations, 2);
+    assert_true(fixture->tpm_changed);
+}
+
+/* Its coordinator is told nothing, and the attempts are counted all the same. */
+static void who_gives_up_after_some_attempts_does_so_without_a_tpm(void **state)
+{
+    struct fixture *fixture = *state;
+
+    (void)snprintf(fixture->coordinator.address, sizeof fixture->coordinator.address,
+                   "127.0.0.1:1");
+    start_in(fixture, &fixture->coordinator.perimeter->root.id, 3);
+    swtpm_kill(&fixture->swtpm);
+    wait_for(fixture, &fixture->gave_up);
 }
 
 int main(void)
@@ -420,7 +491,10 @@ int main(void)
         WITH(a_lost_lease_means_a_new_key_and_a_new_registration),
         WITH(an_ended_registration_is_replaced_by_a_new_one),
         WITH(a_reset_tpm_must_register_again),
+        WITH(a_tpm_that_hangs_for_a_while_costs_a_late_renewal),
         WITH(a_tpm_that_vanishes_is_waited_for),
+        WITH(without_a_tpm_the_coordinator_is_left_alone),
+        WITH(who_gives_up_after_some_attempts_does_so_without_a_tpm),
     };
 
     return cmocka_run_group_tests_name("nodeagent/registrant", tests, NULL, NULL);
