@@ -78,13 +78,11 @@ static enum status tcti_read(struct config *config, char *ret_error)
                : config_error(config->file, "tcti", ret_error, "%s", why);
 }
 
-enum status config_read(const char *path, struct config *ret_config, char *ret_error)
+/* Takes the file, whatever comes of it. */
+static enum status config_take(struct config_file *file, struct config *ret_config, char *ret_error)
 {
-    OWN(config) struct config config = {0};
-    struct config_file *file;
+    OWN(config) struct config config = {.file = file};
 
-    TRY(config_file_read(path, keys, ARRAY_SIZE(keys), &config.file, ret_error));
-    file = config.file;
     config.state_directory = config_string(file, "state-directory");
     config.event_log_path = config_string(file, "event-log");
     config.ima_log_path = config_string(file, "ima-log");
@@ -101,6 +99,23 @@ enum status config_read(const char *path, struct config *ret_config, char *ret_e
     }
     *ret_config = TAKE(config);
     return STATUS_OK;
+}
+
+enum status config_parse(const char *name, struct view text, struct config *ret_config,
+                         char *ret_error)
+{
+    struct config_file *file;
+
+    TRY(config_file_parse(name, text, keys, ARRAY_SIZE(keys), &file, ret_error));
+    return config_take(file, ret_config, ret_error);
+}
+
+enum status config_read(const char *path, struct config *ret_config, char *ret_error)
+{
+    struct config_file *file;
+
+    TRY(config_file_read(path, keys, ARRAY_SIZE(keys), &file, ret_error));
+    return config_take(file, ret_config, ret_error);
 }
 
 void config_free(struct config *config)

@@ -18,12 +18,16 @@ struct config {
     const char *migration_address; /* host:port to take migrations on; NULL: takes none */
     const char *tcti;
     const char *event_log_path, *ima_log_path;
-    bool development; /* goes without locked memory */
+    bool
+        development; /* starts without locked memory; registers so only where the manifest agrees */
     enum log_level log_level;
 };
 
 /* ret_error (CONFIG_ERROR_SIZE characters): one line, "path:line: what is wrong". */
 WARN_UNUSED enum status config_read(const char *path, struct config *ret_config, char *ret_error);
+/* The same of bytes that were read already; errors call them `name`. */
+WARN_UNUSED enum status config_parse(const char *name, struct view text, struct config *ret_config,
+                                     char *ret_error);
 void config_free(struct config *config);
 DEFINE_OWN_VALUE(config, config_free)
 

@@ -3,6 +3,7 @@
 noinst_LIBRARIES += nodeagent/launcher/liblauncher.a
 nodeagent_launcher_liblauncher_a_SOURCES = \
 	%D%/launcher/accelerator.c %D%/launcher/accelerator.h \
+	%D%/launcher/agent_config.c %D%/launcher/agent_config.h \
 	%D%/launcher/channel.c %D%/launcher/channel.h \
 	%D%/launcher/command.c %D%/launcher/command.h \
 	%D%/launcher/fence.c %D%/launcher/fence.h \

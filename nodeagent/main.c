@@ -1,5 +1,6 @@
 /* nodeagent: the agent of a compute node. docs/man/nodeagent.8 */
 #include "nodeagent/config.h"
+#include "nodeagent/launcher/agent_config.h"
 #include "nodeagent/launcher_client.h"
 #include "nodeagent/registrant.h"
 #include "nodeagent/vms.h"
@@ -45,8 +46,8 @@ enum {
 const char *argp_program_version = "nodeagent " PACKAGE_VERSION;
 
 struct options {
-    const char *config_path;
-    const char *tcti; /* with show_identity */
+    const char *config_path; /* NULL: the default, or the launcher's */
+    const char *tcti;        /* with show_identity */
     bool show_identity, try_once;
 };
 
@@ -131,6 +132,7 @@ struct program {
     uv_loop_t *loop;
     struct host *host;
     struct registrant *registrant;
+    bool memory_is_locked;
     int launcher_fd; /* -1: not started by a launcher */
     struct vms *vms; /* NULL with --try */
     struct signals *signals;
@@ -320,6 +322,7 @@ static enum status registrant_begin(struct program *program)
             .loop = program->loop,
             .host = program->host,
             .perimeter_id = config->perimeter_id,
+            .memory_is_locked = program->memory_is_locked,
             .addresses = config->coordinators,
             .address_count = config->coordinator_count,
             .memory_path = memory_path,
@@ -392,12 +395,13 @@ static enum exit_code program_start(struct program *program)
 }
 
 static enum exit_code program_run(const struct options *options, const struct config *config,
-                                  int launcher_fd)
+                                  int launcher_fd, bool memory_is_locked)
 {
     struct program program = {.options = options,
                               .config = config,
                               .loop = uv_default_loop(),
                               .launcher_fd = launcher_fd,
+                              .memory_is_locked = memory_is_locked,
                               .exit_code = EXIT_DONE};
     enum exit_code started = program_start(&program);
 
@@ -415,6 +419,21 @@ static enum exit_code program_run(const struct options *options, const struct co
     return program.exit_code;
 }
 
+/* Exactly the bytes that the launcher read. */
+static enum status config_of_launcher(struct config *ret_config, char *ret_error)
+{
+    OWN(bytes) struct bytes text = {0};
+    const char *name;
+    enum status status = agent_config_take(&text, &name);
+
+    if (status != STATUS_OK) {
+        (void)snprintf(ret_error, CONFIG_ERROR_SIZE, "no configuration came from the launcher: %s",
+                       status_text(status));
+        return status;
+    }
+    return config_parse(name, bytes_view(&text), ret_config, ret_error);
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp parser = {
@@ -423,7 +442,7 @@ int main(int argc, char **argv)
         .doc = "The agent of a compute node: registers it with the coordinator and keeps its "
                "lease.\vSee nodeagent(8) and nodeagent.conf(5).",
     };
-    struct options options = {.config_path = CONFIG_PATH};
+    struct options options = {0};
     OWN(config) struct config config = {0};
     char error[CONFIG_ERROR_SIZE] = "", harden_error[DAEMON_ERROR_SIZE] = "";
     int launcher_fd = -1;
@@ -434,14 +453,21 @@ int main(int argc, char **argv)
     if (options.show_identity && options.tcti) {
         return identity_show(options.tcti);
     }
-    if (config_read(options.config_path, &config, error) != STATUS_OK) {
+    if (launcher_client_inherited(&launcher_fd) != STATUS_OK) {
+        launcher_fd = -1;
+    }
+    if (launcher_fd >= 0 && options.config_path) {
+        (void)complain("started by a launcher, it has the configuration from there, and takes no "
+                       "--config");
+        return EXIT_USAGE;
+    }
+    if ((launcher_fd >= 0 ? config_of_launcher(&config, error)
+                          : config_read(options.config_path ? options.config_path : CONFIG_PATH,
+                                        &config, error)) != STATUS_OK) {
         return complain(error);
     }
     if (options.show_identity) {
         return identity_show(config.tcti);
-    }
-    if (launcher_client_inherited(&launcher_fd) != STATUS_OK) {
-        launcher_fd = -1;
     }
     if (daemon_harden(&(struct daemon_hardening){.keep_fds = &launcher_fd,
                                                  .keep_fd_count = launcher_fd >= 0 ? 1 : 0,
@@ -451,5 +477,5 @@ int main(int argc, char **argv)
         return complain(harden_error);
     }
     daemon_log_start(config.log_level);
-    return program_run(&options, &config, launcher_fd);
+    return program_run(&options, &config, launcher_fd, is_locked);
 }

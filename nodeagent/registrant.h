@@ -67,6 +67,8 @@ struct registrant_config {
     struct digest perimeter_id;
     const char *const *addresses;
     size_t address_count;
+    bool memory_is_locked;   /* false: what is secret may reach a disk, and a perimeter that is not
+                                one for development is told nothing */
     const char *memory_path; /* file: what was seen of the perimeter, and never goes back */
     unsigned
         attempt_max; /* connections in a row that fail before the registrant gives up; 0: never */

@@ -90,6 +90,17 @@ static void attested(struct registrant *registrant, const struct host_report *re
     registrant_send(registrant, TCCP__NODE_MESSAGE_KIND__REGISTER_EVIDENCE, bytes_view(&evidence));
 }
 
+/* What a host's configuration says of development counts where the perimeter's owners say so too.
+ */
+static enum status check_memory(const struct registrant *registrant, struct refusal *ret_refusal)
+{
+    const struct manifest *manifest = attester_bundle(registrant->attester)->manifest;
+
+    return registrant->config.memory_is_locked || manifest->development
+               ? STATUS_OK
+               : refuse(ret_refusal, REFUSAL_DEVELOPMENT, "its memory is not locked");
+}
+
 void registrant_registration_challenge(struct registrant *registrant, struct view payload)
 {
     struct own_registration *own = &registrant->own;
@@ -98,6 +109,9 @@ void registrant_registration_challenge(struct registrant *registrant, struct vie
     struct attester_task task;
     enum status status = attester_challenge(registrant->attester, payload, &task, &refusal);
 
+    if (status == STATUS_OK) {
+        status = check_memory(registrant, &refusal);
+    }
     if (status == STATUS_REFUSED) {
         registrant_refused(registrant, &refusal, true);
         return;

@@ -154,7 +154,9 @@
     X(IMAGE_DIGEST, "image-digest", "the image's bytes are not those of its manifest", "")         \
     X(ORDER, "order", "the order is not for this node, or not from this coordinator", "")          \
     X(PROOF, "proof", "the proof does not verify", "")                                             \
-    X(GRANT_EXPIRED, "grant-expired", "the run grant's time is not now", "")
+    X(GRANT_EXPIRED, "grant-expired", "the run grant's time is not now", "")                       \
+    X(DEVELOPMENT, "development", "this host is set up for development, the perimeter is not",     \
+      "take `development` out of its configuration, and let it lock memory")
 
 enum refusal_code {
 #define X(code, name, sentence, hint) REFUSAL_##code,

@@ -302,36 +302,51 @@ static enum status text_parse(struct config_file *config, char *text, char *ret_
     return STATUS_OK;
 }
 
+enum status config_file_parse(const char *name, struct view text, const struct config_key *keys,
+                              size_t key_count, struct config_file **ret_config, char *ret_error)
+{
+    OWN(config_file) struct config_file *config = calloc(1, sizeof *config);
+    char *copy = strndup((const char *)text.data, text.size);
+    enum status status;
+
+    ASSERT(key_count > 0 && key_count <= KEY_COUNT_MAX);
+    ASSERT(text.size <= CONFIG_FILE_SIZE_MAX);
+    if (config) {
+        config->path = strdup(name);
+        config->keys = keys;
+        config->count = key_count;
+    }
+    if (!config || !config->path || !copy) {
+        free(copy);
+        return error_of(STATUS_NO_MEMORY, name, 0, ret_error, "out of memory");
+    }
+    status = characters_check(name, (const char *)text.data, text.size, ret_error);
+    if (status == STATUS_OK) {
+        status = text_parse(config, copy, ret_error);
+    }
+    free(copy);
+    TRY(status);
+    *ret_config = TAKE(config);
+    return STATUS_OK;
+}
+
 enum status config_file_read(const char *path, const struct config_key *keys, size_t key_count,
                              struct config_file **ret_config, char *ret_error)
 {
-    OWN(config_file) struct config_file *config = calloc(1, sizeof *config);
     char *text = malloc(CONFIG_FILE_SIZE_MAX + 1);
     size_t size = 0;
     enum status status;
 
-    ASSERT(key_count > 0 && key_count <= KEY_COUNT_MAX);
-    if (config) {
-        config->path = strdup(path);
-        config->keys = keys;
-        config->count = key_count;
-    }
-    if (!config || !config->path || !text) {
-        free(text);
+    if (!text) {
         return error_of(STATUS_NO_MEMORY, path, 0, ret_error, "out of memory");
     }
     status = file_read(path, text, &size, ret_error);
     if (status == STATUS_OK) {
-        status = characters_check(path, text, size, ret_error);
-    }
-    if (status == STATUS_OK) {
-        text[size] = 0;
-        status = text_parse(config, text, ret_error);
+        status = config_file_parse(path, (struct view){(const uint8_t *)text, size}, keys,
+                                   key_count, ret_config, ret_error);
     }
     free(text);
-    TRY(status);
-    *ret_config = TAKE(config);
-    return STATUS_OK;
+    return status;
 }
 
 void config_file_free(struct config_file *config)

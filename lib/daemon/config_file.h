@@ -6,7 +6,7 @@
 #ifndef TCCP_DAEMON_CONFIG_FILE_H
 #define TCCP_DAEMON_CONFIG_FILE_H
 
-#include "lib/base/status.h"
+#include "lib/base/bytes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,6 +37,11 @@ struct config_file;
 WARN_UNUSED enum status config_file_read(const char *path, const struct config_key *keys,
                                          size_t key_count, struct config_file **ret_config,
                                          char *ret_error);
+/* The same of a text of at most CONFIG_FILE_SIZE_MAX bytes that was read already; errors call it
+ * `name`. */
+WARN_UNUSED enum status config_file_parse(const char *name, struct view text,
+                                          const struct config_key *keys, size_t key_count,
+                                          struct config_file **ret_config, char *ret_error);
 void config_file_free(struct config_file *config);
 DEFINE_OWN_POINTER(config_file, config_file_free)
 

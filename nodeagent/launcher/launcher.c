@@ -400,13 +400,15 @@ static void agent_read(struct launcher *launcher)
 static void agent_tick(struct launcher *launcher, uint64_t now)
 {
     struct agent *agent = &launcher->agent;
+    const char *step;
 
     if (agent->pidfd >= 0 || now < agent->restart_at_ms) {
         return;
     }
-    if (agent_start(agent, now) != STATUS_OK) {
+    if (agent_start(agent, now, &step) != STATUS_OK) {
         agent->restart_at_ms = now + AGENT_RESTART_MAX_MS;
-        log_event(LOG_ERROR, "agent-not-started", "error=\"%s\"", strerror(errno));
+        log_event(LOG_ERROR, "agent-not-started", "step=\"%s\" error=\"%s\"", step,
+                  strerror(errno));
         return;
     }
     if (watch(launcher, agent->pidfd) != STATUS_OK ||

@@ -14,6 +14,7 @@ enum { GUEST_UID_FIRST = 720000, GUEST_UID_MIN = 10000, GUEST_UID_MAX = 20000000
 static const struct config_key keys[] = {
     {.name = "perimeter", .type = CONFIG_STRING, .is_required = true},
     {.name = "agent", .type = CONFIG_STRINGS, .is_required = true},
+    {.name = "agent-config", .type = CONFIG_STRING, .default_string = "/etc/tccp/nodeagent.conf"},
     {.name = "agent-user", .type = CONFIG_STRING, .is_required = true},
     {.name = "qemu", .type = CONFIG_STRING, .default_string = "/usr/bin/qemu-system-x86_64"},
     {.name = "accelerator", .type = CONFIG_STRING, .default_string = "auto"},
@@ -55,9 +56,22 @@ static enum status agent_read(struct settings *settings, char *ret_error)
         return config_error(settings->file, "agent", ret_error,
                             "the agent's program by its absolute path, and its arguments");
     }
+    for (size_t i = 1; i < count; i++) {
+        const char *argument = config_list_item(settings->file, "agent", i);
+
+        if (strncmp(argument, "-c", 2) == 0 || strncmp(argument, "--config", 8) == 0) {
+            return config_error(settings->file, "agent", ret_error,
+                                "its configuration is read by the launcher: name it as "
+                                "agent-config");
+        }
+    }
     for (size_t i = 0; i < count; i++) {
         /* execv() takes them without const, and changes nothing. */
         agent->arguments[i] = (char *)(uintptr_t)config_list_item(settings->file, "agent", i);
+    }
+    agent->config_path = config_string(settings->file, "agent-config");
+    if (agent->config_path[0] != '/') {
+        return config_error(settings->file, "agent-config", ret_error, "not an absolute path");
     }
     agent->network_fd = -1;
     return STATUS_OK;

@@ -1,5 +1,6 @@
 #include "nodeagent/launcher/supervisor.h"
 
+#include "nodeagent/launcher/agent_config.h"
 #include "nodeagent/launcher/sandbox.h"
 
 #include "lib/base/log.h"
@@ -18,7 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { AGENT_FD = 3, EXIT_BEFORE_EXEC = 127 };
+/* The agent gets its descriptors under fixed numbers; on their way there they stay clear of them.
+ */
+enum { CHANNEL_FD = 3, CONFIG_FD = 4, ASIDE_FD = 16, EXIT_BEFORE_EXEC = 127 };
 
 void agent_init(struct agent *agent, const struct agent_settings *settings)
 {
@@ -31,33 +34,57 @@ void agent_init(struct agent *agent, const struct agent_settings *settings)
     };
 }
 
-/* Only `end` and the standard three remain; the agent gets its descriptor under a fixed number. */
-static const char *arrange_descriptors(int end)
+/* Only those two and the standard three remain. config: -1 where there is none. */
+static const char *arrange_descriptors(int end, int config)
 {
-    if (end != AGENT_FD && dup2(end, AGENT_FD) != AGENT_FD) {
-        return "descriptors";
-    }
-    if (fcntl(AGENT_FD, F_SETFD, 0) != 0 || syscall(SYS_close_range, AGENT_FD + 1, ~0U, 0) != 0) {
+    int last = config < 0 ? CHANNEL_FD : CONFIG_FD;
+
+    if ((end = fcntl(end, F_DUPFD, ASIDE_FD)) < 0 ||
+        (config >= 0 && (config = fcntl(config, F_DUPFD, ASIDE_FD)) < 0) ||
+        dup2(end, CHANNEL_FD) < 0 || (config >= 0 && dup2(config, CONFIG_FD) < 0) ||
+        syscall(SYS_close_range, last + 1, ~0U, 0) != 0) {
         return "descriptors";
     }
     return NULL;
 }
 
-_Noreturn static void child_run(const struct agent_settings *settings, int end)
+static const char *arrange_environment(const struct agent_settings *settings)
 {
-    char variable[32];
+    char channel[32], config[32];
+
+    (void)snprintf(channel, sizeof channel, "%d", CHANNEL_FD);
+    (void)snprintf(config, sizeof config, "%d", CONFIG_FD);
+    if (setenv(CHANNEL_ENVIRONMENT, channel, 1) != 0 ||
+        (settings->config_path &&
+         (setenv(AGENT_CONFIG_FD_ENVIRONMENT, config, 1) != 0 ||
+          setenv(AGENT_CONFIG_PATH_ENVIRONMENT, settings->config_path, 1) != 0))) {
+        return "environment";
+    }
+    return NULL;
+}
+
+/* None is -1; errno stays. */
+static void fd_close(int fd)
+{
+    int error = errno;
+
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    errno = error;
+}
+
+_Noreturn static void child_run(const struct agent_settings *settings, int end, int config)
+{
     sigset_t none;
     const char *failed = NULL;
 
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
-    (void)snprintf(variable, sizeof variable, "%d", AGENT_FD);
     if (settings->network_fd >= 0 && setns(settings->network_fd, CLONE_NEWNET) != 0) {
         failed = "network namespace";
-    } else if (setenv(CHANNEL_ENVIRONMENT, variable, 1) != 0) {
-        failed = "environment";
-    } else if (settings->changes_user) {
+    } else if (!(failed = arrange_environment(settings)) && settings->changes_user) {
         failed = sandbox_drop_privileges(settings->uid, settings->gid, settings->groups,
                                          settings->group_count);
     }
@@ -65,7 +92,7 @@ _Noreturn static void child_run(const struct agent_settings *settings, int end)
         failed = "no_new_privs";
     }
     if (!failed && !(failed = sandbox_end_with_launcher(end)) &&
-        !(failed = arrange_descriptors(end))) {
+        !(failed = arrange_descriptors(end, config))) {
         (void)execv(settings->arguments[0], settings->arguments);
         failed = "exec of the agent";
     }
@@ -73,21 +100,31 @@ _Noreturn static void child_run(const struct agent_settings *settings, int end)
     _exit(EXIT_BEFORE_EXEC);
 }
 
-enum status agent_start(struct agent *agent, uint64_t now_ms)
+enum status agent_start(struct agent *agent, uint64_t now_ms, const char **ret_step)
 {
-    int ends[2], pidfd = -1;
+    const char *config_path = agent->settings->config_path;
+    int ends[2], config = -1, pidfd = -1;
     long pid;
 
     ASSERT(agent->pidfd < 0 && agent->channel < 0);
-    TRY(channel_pair(ends));
+    *ret_step = config_path;
+    if (config_path) {
+        TRY(agent_config_seal(config_path, &config));
+    }
+    *ret_step = "process";
+    if (channel_pair(ends) != STATUS_OK) {
+        fd_close(config);
+        return STATUS_IO;
+    }
     pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &pidfd, 0, 0);
     if (pid == 0) {
         (void)close(ends[0]);
-        child_run(agent->settings, ends[1]);
+        child_run(agent->settings, ends[1], config);
     }
-    (void)close(ends[1]);
+    fd_close(ends[1]);
+    fd_close(config);
     if (pid < 0) {
-        (void)close(ends[0]);
+        fd_close(ends[0]);
         return STATUS_IO;
     }
     agent->pid = (pid_t)pid;

@@ -1,6 +1,6 @@
 /*
- * The agent as the launcher's child: started as its own user with its end of a channel, started
- * again when it ends. It dies with the launcher.
+ * The agent as the launcher's child: started as its own user with its configuration and its end of
+ * a channel, started again when it ends. It dies with the launcher.
  */
 #ifndef TCCP_NODEAGENT_LAUNCHER_SUPERVISOR_H
 #define TCCP_NODEAGENT_LAUNCHER_SUPERVISOR_H
@@ -24,6 +24,7 @@ struct agent_settings {
     gid_t gid;
     gid_t groups[8];
     size_t group_count;
+    const char *config_path; /* what the agent is given (agent_config.h); NULL: nothing */
     int network_fd; /* the namespace it lives in, the launcher having none; -1: the launcher's */
 };
 
@@ -38,7 +39,9 @@ struct agent {
 };
 
 void agent_init(struct agent *agent, const struct agent_settings *settings);
-WARN_UNUSED enum status agent_start(struct agent *agent, uint64_t now_ms);
+/* Reads its configuration anew. On failure, which leaves errno, *ret_step names what could not be
+ * done, or the file that could not be read. */
+WARN_UNUSED enum status agent_start(struct agent *agent, uint64_t now_ms, const char **ret_step);
 /* Collects it if it has ended: closes the channel, sets when to start the next. */
 bool agent_collect(struct agent *agent, uint64_t now_ms);
 /* SIGKILL to one that broke the protocol or does not read. */

@@ -214,7 +214,8 @@ perimeter_launcher()
 
     cat >"$perimeter/$name/launcher.conf" <<END
 perimeter = "$(cat "$perimeter/id")"
-agent = {"$(realpath "$programs")/nodeagent/nodeagent", "--config=$perimeter/$name/nodeagent.conf"}
+agent = {"$(realpath "$programs")/nodeagent/nodeagent"}
+agent-config = "$perimeter/$name/nodeagent.conf"
 agent-user = "root"
 accelerator = "${perimeter_accelerator:-auto}"
 vm-uid-first = ${perimeter_vm_uid:-740000}

@@ -16,6 +16,7 @@ END
 }
 
 teardown() {
+    [ -z "${run:-}" ] || [ ! -d "$work/run" ] || processes_end
     swtpm_stop "$work/tpm"
     rm -rf "$work"
 }
@@ -131,4 +132,76 @@ complains() {
     kill "$pid"
     # Not by `run`: its subshell is not the parent. A status other than 0 fails the test.
     wait "$pid"
+}
+
+# --- under its launcher ---
+
+launcher_begin() {
+    [ "$(id -u)" = 0 ] || skip "the launcher needs root"
+    run=$work/run
+    # shellcheck source=tests/support/processes.sh
+    source "$TOP_SRCDIR/tests/support/processes.sh"
+    cat >"$work/launcher.conf" <<END
+perimeter = "tccp1-$(printf 'a%.0s' {1..51})a"
+agent = {"$(realpath "$agent")"}
+agent-config = "$work/conf"
+agent-user = "${1:-root}"
+memory-mib-max = 64
+END
+}
+
+refute() {
+    if "$@"; then
+        return 1
+    fi
+}
+
+launcher_start() {
+    process_start launcher "$TOP_BUILDDIR/nodeagent/launcher/tccp-launcher" --config="$work/launcher.conf"
+}
+
+agent_pid() {
+    pgrep -P "$(process_pid launcher)" -x nodeagent
+}
+
+@test "an agent of a launcher is given its configuration, and opens no other" {
+    launcher_begin
+    run -1 --separate-stderr env TCCP_LAUNCHER_FD= TCCP_CONFIG_FD=3 "$agent" -c "$work/none"
+    complains "$work/none"
+    sed -i "s|^agent = .*|agent = {\"$(realpath "$agent")\", \"--config=$work/conf\"}|" "$work/launcher.conf"
+    run -1 --separate-stderr "$TOP_BUILDDIR/nodeagent/launcher/tccp-launcher" --config="$work/launcher.conf"
+    [[ $stderr == *launcher.conf:2*agent-config* ]]
+}
+
+@test "the bytes that the launcher read count: neither the agent's rights nor a later change of the file" {
+    launcher_begin
+    swtpm_create "$work/tpm" "$work/ca" p256
+    swtpm_start "$work/tpm"
+    launcher_start
+    wait_until 10 grep -qs coordinator-connection-lost "$work/run/launcher.log"
+    before=$(agent_pid)
+    [ -d "$work/state" ]
+    # The file is not what it was: the agent that runs is not concerned, the next one is.
+    sed -i 's/^coordinators.*/coordinators = {"nowhere"}/' "$work/conf"
+    sleep 1
+    [ "$(agent_pid)" = "$before" ]
+    refute grep -q "nowhere" "$work/run/launcher.log"
+    kill -KILL "$before"
+    wait_until 10 grep -q "nodeagent: $work/conf:2: .*nowhere" "$work/run/launcher.log"
+    # And one that is gone is said to be, by the launcher, until it is there again.
+    mv "$work/conf" "$work/away"
+    wait_until 15 grep -q "agent-not-started step=\"$work/conf\" error=\"No such file" "$work/run/launcher.log"
+    sed 's/^coordinators.*/coordinators = {"127.0.0.1:1"}/' "$work/away" >"$work/conf"
+    : >"$work/run/launcher.log"
+    wait_until 25 grep -qs coordinator-connection-lost "$work/run/launcher.log"
+    process_end launcher
+}
+
+@test "an agent whose user may not read the file is given it by the launcher" {
+    launcher_begin nobody
+    chmod 600 "$work/conf"
+    launcher_start
+    # It knows its folder, which stands nowhere else, and says that it may not make it.
+    wait_until 10 grep -qs "nodeagent: $work/state: Permission denied" "$work/run/launcher.log"
+    process_end launcher
 }

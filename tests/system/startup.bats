@@ -135,7 +135,10 @@ crash() {
     done
     [ "$(id -u)" = 0 ] || return 0
     perimeter_launcher n1
-    sed "s|--config=[^\"]*|--config=$conf|" "$perimeter/n1/launcher.conf" >"$BATS_TEST_TMPDIR/launcher.conf"
+    # The agent has no argument of its own to be found by.
+    ln -s "$(realpath "$programs")/nodeagent/nodeagent" "$BATS_TEST_TMPDIR/changed.conf.agent"
+    sed "s|^agent-config.*|agent-config = \"$conf\"|; s|^agent = .*|agent = {\"$BATS_TEST_TMPDIR/changed.conf.agent\"}|" \
+        "$perimeter/n1/launcher.conf" >"$BATS_TEST_TMPDIR/launcher.conf"
     crash SEGV coordinator-connection-lost "$programs/nodeagent/launcher/tccp-launcher" \
         --config="$BATS_TEST_TMPDIR/launcher.conf" >"$BATS_TEST_TMPDIR/end"
     grep -q "Segmentation fault" "$BATS_TEST_TMPDIR/end"

@@ -1,5 +1,6 @@
 # tests of nodeagent
 UNIT_VM = \
+	tests/unit/nodeagent/launcher/test_agent_config \
 	tests/unit/nodeagent/launcher/test_command \
 	tests/unit/nodeagent/launcher/test_fence \
 	tests/unit/nodeagent/launcher/test_grants \
@@ -17,6 +18,8 @@ tests_unit_nodeagent_test_qmp_SOURCES = %D%/test_qmp.c
 tests_unit_nodeagent_test_qmp_LDADD = $(LINK_VM) $(LINK_TEST)
 tests_unit_nodeagent_test_qmp_message_SOURCES = %D%/test_qmp_message.c
 tests_unit_nodeagent_test_qmp_message_LDADD = $(LINK_VM) $(LINK_TEST)
+tests_unit_nodeagent_launcher_test_agent_config_SOURCES = %D%/launcher/test_agent_config.c
+tests_unit_nodeagent_launcher_test_agent_config_LDADD = tests/support/libswtpm.a $(LINK_LAUNCHER) $(LINK_TEST)
 tests_unit_nodeagent_launcher_test_command_SOURCES = %D%/launcher/test_command.c
 tests_unit_nodeagent_launcher_test_command_LDADD = $(LINK_LAUNCHER) $(LINK_TEST)
 tests_unit_nodeagent_launcher_test_fence_SOURCES = %D%/launcher/test_fence.c

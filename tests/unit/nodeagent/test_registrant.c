@@ -110,8 +110,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static void start_in(struct fixture *fixture, const struct digest *perimeter_id,
-                     unsigned attempt_max)
+static void start_with(struct fixture *fixture, const struct digest *perimeter_id,
+                       unsigned attempt_max, bool memory_is_locked)
 {
     const char *const addresses[] = {fixture->coordinator.address};
 
@@ -123,6 +123,7 @@ static void start_in(struct fixture *fixture, const struct digest *perimeter_id,
             .addresses = addresses,
             .address_count = 1,
             .memory_path = fixture->memory_path,
+            .memory_is_locked = memory_is_locked,
             .attempt_max = attempt_max,
             .callbacks = {.on_registered = on_registered,
                           .on_registration_lost = on_lost,
@@ -132,6 +133,12 @@ static void start_in(struct fixture *fixture, const struct digest *perimeter_id,
             .argument = fixture,
         },
         &fixture->registrant));
+}
+
+static void start_in(struct fixture *fixture, const struct digest *perimeter_id,
+                     unsigned attempt_max)
+{
+    start_with(fixture, perimeter_id, attempt_max, true);
 }
 
 static void start(struct fixture *fixture)
@@ -237,6 +244,18 @@ static void a_coordinator_with_a_changed_pcr_is_refused(void **state)
     wait_for(fixture, &fixture->refused);
     assert_string_equal(refusal_name(fixture->refusal), refusal_name(REFUSAL_PCR_NOT_ALLOWED));
     assert_int_equal(fixture->coordinator.evidences, 0);
+}
+
+/* Its configuration may say what it likes: the perimeter is not one for development. */
+static void a_host_whose_memory_is_not_locked_tells_a_real_perimeter_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+
+    start_with(fixture, &fixture->coordinator.perimeter->root.id, 0, false);
+    wait_for(fixture, &fixture->refused);
+    assert_string_equal(refusal_name(fixture->refusal), refusal_name(REFUSAL_DEVELOPMENT));
+    assert_int_equal(fixture->coordinator.evidences, 0);
+    assert_false(fixture->registered);
 }
 
 static void a_message_out_of_order_ends_the_connection(void **state)
@@ -482,6 +501,7 @@ int main(void)
         WITH(a_damaged_memory_is_reported),
         WITH(nothing_is_said_about_what_could_not_be_remembered),
         WITH(a_coordinator_with_a_changed_pcr_is_refused),
+        WITH(a_host_whose_memory_is_not_locked_tells_a_real_perimeter_nothing),
         WITH(a_message_out_of_order_ends_the_connection),
         WITH(a_refusal_is_reported_with_its_reason),
         WITH(a_coordinator_that_cannot_be_reached_is_given_up_where_asked),
