@@ -205,3 +205,8 @@ FUZZ_TARGETS += fuzz/fuzz_reference_set
 fuzz_fuzz_reference_set_SOURCES = fuzz/fuzz_reference_set.c $(FUZZ_DRIVER)
 fuzz_fuzz_reference_set_LDADD = $(LINK_POLICY)
 fuzz_fuzz_reference_set_LDFLAGS = $(FUZZ_LDFLAGS)
+
+FUZZ_TARGETS += fuzz/fuzz_agent_config
+fuzz_fuzz_agent_config_SOURCES = fuzz/fuzz_agent_config.c $(FUZZ_DRIVER)
+fuzz_fuzz_agent_config_LDADD = $(LINK_REGISTRANT)
+fuzz_fuzz_agent_config_LDFLAGS = $(FUZZ_LDFLAGS)

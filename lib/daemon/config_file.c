@@ -277,12 +277,17 @@ static enum status value_check(const struct config_file *config, const struct co
 
 static enum status text_parse(struct config_file *config, char *text, char *ret_error)
 {
-    const char *endless = comments_blank(text);
+    const char *endless = comments_blank(text), *variable = strstr(text, "${");
     cfg_opt_t options[KEY_COUNT_MAX + 1];
 
     if (endless) {
         return error_of(STATUS_MALFORMED, config->path, line_of(text, endless), ret_error,
                         "the comment that begins here has no end");
+    }
+    /* libconfuse would put the environment's values in their place. */
+    if (variable) {
+        return error_of(STATUS_MALFORMED, config->path, line_of(text, variable), ret_error,
+                        "variables of the environment are not taken");
     }
     options_make(config->keys, config->count, options);
     config->parsed = cfg_init(options, CFGF_NONE);

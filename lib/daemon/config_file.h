@@ -1,7 +1,8 @@
 /*
  * Configuration files: `key = value` lines (libconfuse's syntax; strings in quotes, lists in
  * braces). The only door to libconfuse. A program declares what it knows; anything else in the
- * file is refused. Every error is one line that names file and line.
+ * file is refused, and so is what would be read from elsewhere: the values
+ * are those of the bytes. Every error is one line that names file and line.
  */
 #ifndef TCCP_DAEMON_CONFIG_FILE_H
 #define TCCP_DAEMON_CONFIG_FILE_H
