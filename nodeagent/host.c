@@ -35,7 +35,8 @@ struct host {
     struct host_config config;
     struct worker *worker;
     struct tpm_identity identity;
-    struct tpm *tpm; /* the worker's thread's */
+    struct tpm *tpm; /* the worker's thread's, and: */
+    struct ima_log_file ima_log;
 
     struct job *wanted;  /* what was asked for and is not answered; NULL: nothing */
     struct job *running; /* what the worker has: `wanted`, one that came to nothing, or a look */
@@ -108,7 +109,8 @@ static enum status task_do(struct job *job)
         &(struct host_evidence_request){.qualifying = task->qualifying,
                                         .demand = task->demand,
                                         .event_log_path = host->config.event_log_path,
-                                        .ima_log_path = host->config.ima_log_path},
+                                        .ima_log_path = host->config.ima_log_path,
+                                        .ima_log = &host->ima_log},
         &job->report.evidence));
     job->report.activated = TAKE(activated);
     return STATUS_OK;
@@ -333,6 +335,7 @@ static void host_free(struct host *host)
     if (host->tpm) {
         tpm_close(host->tpm);
     }
+    ima_log_file_free(&host->ima_log);
     tpm_identity_free(&host->identity);
     free(host);
 }
@@ -362,6 +365,7 @@ enum status host_open(const struct host_config *config, struct host **ret_host, 
         return STATUS_NO_MEMORY;
     }
     host->config = *config;
+    ima_log_file_init(&host->ima_log);
     host->backoff = (struct backoff){.base_ms = BACKOFF_BASE_MS, .max_ms = BACKOFF_MAX_MS};
     TRY(tpm_new(config->tcti, &host->tpm));
     TRY(identity_read(host, ret_error));

@@ -299,6 +299,8 @@ static enum status text_parse(struct config_file *config, char *text, char *ret_
     if (*text && cfg_parse_buf(config->parsed, text) != CFG_SUCCESS) {
         (void)snprintf(ret_error, CONFIG_ERROR_SIZE, "%s:%s", config->path,
                        config->parsed->comment ? config->parsed->comment : " cannot be parsed");
+        /* libconfuse quotes what it stumbled over. */
+        ret_error[strcspn(ret_error, "\n")] = '\0';
         return STATUS_MALFORMED;
     }
     for (size_t i = 0; i < config->count; i++) {

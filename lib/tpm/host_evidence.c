@@ -1,16 +1,10 @@
 #include "lib/tpm/host_evidence.h"
 
-#include "lib/base/log.h"
+#include "lib/attest/event_log.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
-enum {
-    LOG_SIZE_MAX = 3 << 20, /* leaves room for the rest of a message */
-    QUOTE_ATTEMPTS = 5,
-};
+enum { QUOTE_ATTEMPTS = 5 };
 
 void host_evidence_free(struct host_evidence *evidence)
 {
@@ -34,53 +28,27 @@ struct evidence_view host_evidence_view(const struct host_evidence *evidence)
     };
 }
 
-/* Files of securityfs have no size to ask for and grow while they are read. */
-static enum status read_log(const char *path, struct bytes *ret_log)
+static enum status read_event_log(const char *path, struct bytes *ret_log)
 {
-    OWN(writer) struct writer writer = writer_new(LOG_SIZE_MAX);
-    int descriptor = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    enum status status = STATUS_OK;
-    uint8_t buffer[16384];
-    ssize_t count;
+    OWN(writer) struct writer writer = writer_new(EVENT_LOG_SIZE_MAX);
+    enum status status;
+    int fd;
 
-    if (!path) {
-        log_event(LOG_ERROR, "log-not-configured", "a log is asked for that this host has not");
-        return STATUS_NOT_FOUND;
-    }
-    if (descriptor < 0) {
-        log_event(LOG_ERROR, "log-not-readable", "path=%s error=\"%s\"", path, strerror(errno));
-        return STATUS_NOT_FOUND;
-    }
-    while ((count = read(descriptor, buffer, sizeof buffer)) > 0) {
-        writer_view(&writer, (struct view){buffer, (size_t)count});
-    }
-    if (count < 0) {
-        log_event(LOG_ERROR, "log-not-readable", "path=%s error=\"%s\"", path, strerror(errno));
-        status = STATUS_IO;
-    }
-    (void)close(descriptor);
+    TRY(log_open(path, &fd));
+    status = log_read(fd, path, &writer);
+    (void)close(fd);
     TRY(status);
     return writer_take(&writer, ret_log);
 }
 
-/* Leaves out the entries that were sent before. */
-static enum status skip_entries(struct bytes *log, uint64_t count)
+static enum status read_ima_log(const struct host_evidence_request *request, struct bytes *ret_log)
 {
-    struct reader reader = reader_of(bytes_view(log));
-    struct bytes rest;
+    OWN(ima_log_file) struct ima_log_file begun;
+    struct ima_log_file *file = request->ima_log;
 
-    for (uint64_t i = 0; i < count; i++) {
-        struct ima_entry entry;
-
-        if (reader.left == 0) {
-            return STATUS_CONFLICT; /* Shorter than before: another boot. */
-        }
-        TRY(ima_entry_read(&reader, &entry));
-    }
-    TRY(bytes_copy(reader_rest(&reader), &rest));
-    bytes_free(log);
-    *log = rest;
-    return STATUS_OK;
+    ima_log_file_init(&begun);
+    return ima_log_file_read(file ? file : &begun, request->ima_log_path,
+                             request->demand.ima_entries_known, ret_log);
 }
 
 /* One attempt; *ret_match tells whether the values are those that were quoted. */
@@ -120,11 +88,10 @@ enum status host_evidence_collect(struct tpm *tpm, const struct tpm_identity *id
         return STATUS_BUSY;
     }
     if (request->demand.event_log) {
-        TRY(read_log(request->event_log_path, &evidence.event_log));
+        TRY(read_event_log(request->event_log_path, &evidence.event_log));
     }
     if (request->demand.ima_log) {
-        TRY(read_log(request->ima_log_path, &evidence.ima_log));
-        TRY(skip_entries(&evidence.ima_log, request->demand.ima_entries_known));
+        TRY(read_ima_log(request, &evidence.ima_log));
     }
     *ret_evidence = TAKE(evidence);
     return STATUS_OK;

@@ -6,6 +6,7 @@
 #define TCCP_TPM_HOST_EVIDENCE_H
 
 #include "lib/attest/appraisal.h"
+#include "lib/tpm/ima_log_file.h"
 #include "lib/tpm/tpm.h"
 
 /* As the kernel shows them; a host without measured boot has none. */
@@ -16,6 +17,8 @@ struct host_evidence_request {
     struct digest qualifying;
     struct evidence_demand demand;
     const char *event_log_path, *ima_log_path; /* where they lie, if they are demanded */
+    struct ima_log_file
+        *ima_log; /* how far it was read before; NULL: it is read from the beginning */
 };
 
 struct host_evidence {

@@ -4,6 +4,7 @@ lib_tpm_libtpm_a_SOURCES = \
 	%D%/device.c %D%/device.h \
 	%D%/host_evidence.c %D%/host_evidence.h \
 	%D%/identity.c \
+	%D%/ima_log_file.c %D%/ima_log_file.h \
 	%D%/quote.c \
 	%D%/seal.c \
 	%D%/sealed_blob.c %D%/sealed_blob.h \

@@ -56,6 +56,7 @@ static void every_mistake_is_told_with_file_and_line(void **state)
         {"# a\n// b\n/* c\n d */ name = \"a#b\" # x\nnonsense = 1\n", ":5: ", "nonsense"},
         {"name = \"a\"\n/* never\nsize = 3\n", ":2: ", "no end"},
         {"name = \"a\"\ninclude(\"/etc/passwd\")\n", ":2: ", "include"},
+        {"name = a\"\nb\"\nsize = 3\n", ":", ""},
         {"size = 3\nname = \"${HOME}\"\n", ":2: ", "variables"},
         {"name = \"a${HOME:-b}\"\n", ":1: ", "variables"},
         {"name = \"a\"\nlisten =\n", ":", ""},
