@@ -30,6 +30,9 @@ struct tpm_relay {
     enum relay_fault fault;
     enum relay_code code;
     unsigned after, times, disturbed;
+    enum relay_command watched;
+    void (*on_command)(void *argument);
+    void *argument;
     bool looks;
     struct tpm_content seen;
     uint32_t noise;
@@ -165,6 +168,9 @@ static bool command_serve(struct tpm_relay *relay, int client, int server, uint8
         relay->looks = false;
         relay->seen = content_of(server);
     }
+    if (relay->on_command && message_code(message) == (uint32_t)relay->watched) {
+        relay->on_command(relay->argument);
+    }
     disturbed = is_disturbed(relay, message);
     if (disturbed && relay->fault == RELAY_HANGS_UP) {
         return false;
@@ -285,6 +291,16 @@ void tpm_relay_disturb(struct tpm_relay *relay, enum relay_command command, enum
 unsigned tpm_relay_disturbed(const struct tpm_relay *relay)
 {
     return relay->disturbed;
+}
+
+void tpm_relay_watch(struct tpm_relay *relay, enum relay_command command,
+                     void (*on_command)(void *argument), void *argument)
+{
+    pthread_mutex_lock(&relay->mutex);
+    relay->watched = command;
+    relay->on_command = on_command;
+    relay->argument = argument;
+    pthread_mutex_unlock(&relay->mutex);
 }
 
 void tpm_relay_look(struct tpm_relay *relay)

@@ -55,6 +55,11 @@ void tpm_relay_disturb(struct tpm_relay *relay, enum relay_command command, enum
 /* How many got it since. */
 unsigned tpm_relay_disturbed(const struct tpm_relay *relay);
 
+/* Before each of these commands, on the relay's thread. on_command may be NULL: nothing any more.
+ */
+void tpm_relay_watch(struct tpm_relay *relay, enum relay_command command,
+                     void (*on_command)(void *argument), void *argument);
+
 struct tpm_content {
     unsigned objects, sessions; /* transient objects; sessions that are loaded or saved */
 };

@@ -19,7 +19,7 @@
 enum {
     QUOTES = 10000,
     DISTURBED_EVERY = 100,
-    CREDENTIAL_EVERY = 50,
+    CREDENTIAL_EVERY = 25,
     LOOK_EVERY = 97,
     PCRS = 0xff,
     PATIENCE_MS = 20000,
@@ -54,15 +54,15 @@ struct fixture {
     unsigned health_changes, answers;
     struct secret activated;
     uint32_t reset_count;
+    size_t event_log_size, ima_log_size;
 };
 
-static void host_open_here(struct fixture *fixture)
+static void host_open_at(struct fixture *fixture, const char *tcti)
 {
+    const struct host_config config = {.loop = &fixture->loop, .tcti = tcti};
     char error[HOST_ERROR_SIZE];
 
-    if (host_open(
-            &(struct host_config){.loop = &fixture->loop, .tcti = tpm_relay_tcti(fixture->relay)},
-            &fixture->host, error) != STATUS_OK) {
+    if (host_open(&config, &fixture->host, error) != STATUS_OK) {
         fail_msg("%s", error);
     }
 }
@@ -74,7 +74,7 @@ static int setup(void **state)
     folder_make(fixture->folder);
     assert_int_equal(uv_loop_init(&fixture->loop), 0);
     fixture->relay = tpm_relay_new(fixture->folder);
-    host_open_here(fixture);
+    host_open_at(fixture, tpm_relay_tcti(fixture->relay));
     assert_ok(tpm_public_parse(bytes_view(&host_identity(fixture->host)->ek_public), &fixture->ek));
     assert_ok(tpm_public_parse(bytes_view(&host_identity(fixture->host)->ak_public), &fixture->ak));
     memset(&lines, 0, sizeof lines);
@@ -90,6 +90,14 @@ static void host_end(struct fixture *fixture)
         fixture->host = NULL;
         assert_true(loop_finish(&fixture->loop));
     }
+}
+
+/* Past the relay, which would still be there when the TPM is not: tss2 forgets a few bytes then. */
+static void host_open_directly(struct fixture *fixture)
+{
+    host_end(fixture);
+    assert_int_equal(uv_loop_init(&fixture->loop), 0);
+    host_open_at(fixture, tpm_relay_swtpm(fixture->relay)->tcti);
 }
 
 static int teardown(void **state)
@@ -113,6 +121,8 @@ static void on_report(void *argument, const struct host_report *report)
     fixture->answers++;
     fixture->status = report->status;
     fixture->reset_count = report->evidence.reset_count;
+    fixture->event_log_size = report->evidence.event_log.size;
+    fixture->ima_log_size = report->evidence.ima_log.size;
     secret_free(&fixture->activated);
     if (report->activated.size > 0) {
         assert_ok(secret_copy(secret_view(&report->activated), &fixture->activated));
@@ -215,7 +225,8 @@ static void ten_thousand_quotes_with_failures_leave_nothing_behind(void **state)
             quote(fixture);
         }
         /* Whatever went wrong is over: there is the attestation key, and nothing more. */
-        if (i % LOOK_EVERY == 0 && i % DISTURBED_EVERY > CREDENTIAL_EVERY / 2) {
+        if (i % LOOK_EVERY == 0 && i % DISTURBED_EVERY > CREDENTIAL_EVERY) {
+            hits += tpm_relay_disturbed(fixture->relay) > 0;
             tpm_relay_disturb(fixture->relay, RELAY_ANY, RELAY_ANSWERS, 0, 0, 0);
             quote(fixture);
             tpm_relay_look(fixture->relay);
@@ -226,7 +237,7 @@ static void ten_thousand_quotes_with_failures_leave_nothing_behind(void **state)
         }
     }
     /* They did go wrong, and no more was said of it than is worth saying. */
-    assert_true(hits > disturbances / 3);
+    assert_true(hits > disturbances / 2);
     assert_int_equal(lines.unavailable, lines.available);
     assert_true(lines.unavailable > 0 && lines.unavailable <= disturbances);
     assert_int_equal(lines.all, lines.unavailable + lines.available);
@@ -235,6 +246,43 @@ static void ten_thousand_quotes_with_failures_leave_nothing_behind(void **state)
     content = tpm_relay_content(fixture->relay);
     assert_int_equal(content.objects, 0);
     assert_int_equal(content.sessions, 0);
+}
+
+static void log_grow(void *argument)
+{
+    FILE *file = fopen(argument, "a");
+
+    assert_non_null(file);
+    assert_int_equal(fputc('x', file), 'x');
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The log grows while the TPM quotes: what it quoted may rest on that. */
+static void the_logs_are_read_after_the_quote(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[SWTPM_PATH_SIZE + 8], error[HOST_ERROR_SIZE];
+
+    host_end(fixture);
+    assert_int_equal(uv_loop_init(&fixture->loop), 0);
+    (void)snprintf(path, sizeof path, "%s/log", fixture->folder);
+    log_grow(path);
+    assert_ok(host_open(&(struct host_config){.loop = &fixture->loop,
+                                              .tcti = tpm_relay_tcti(fixture->relay),
+                                              .event_log_path = path,
+                                              .ima_log_path = path},
+                        &fixture->host, error));
+    tpm_relay_watch(fixture->relay, RELAY_QUOTE, log_grow, path);
+    assert_ok(host_submit(
+        fixture->host,
+        &(struct host_task){.demand = {.pcr_mask = PCRS, .event_log = true, .ima_log = true},
+                            .deadline_ms = time_boot_ms() + PATIENCE_MS},
+        on_report, fixture));
+    wait_for(fixture, &fixture->is_done);
+    tpm_relay_watch(fixture->relay, RELAY_QUOTE, NULL, NULL);
+    assert_ok(fixture->status);
+    assert_int_equal(fixture->event_log_size, 2);
+    assert_int_equal(fixture->ima_log_size, 2);
 }
 
 static void a_reset_between_two_tasks_is_no_trouble(void **state)
@@ -255,6 +303,7 @@ static void a_tpm_that_vanished_is_told_once_and_comes_back_by_itself(void **sta
     struct fixture *fixture = *state;
     uint64_t began_ms;
 
+    host_open_directly(fixture);
     host_watch(fixture->host, on_health, fixture);
     swtpm_kill(tpm_relay_swtpm(fixture->relay));
     began_ms = time_boot_ms();
@@ -282,6 +331,7 @@ static void a_tpm_that_comes_back_in_time_answers_what_was_asked(void **state)
 {
     struct fixture *fixture = *state;
 
+    host_open_directly(fixture);
     host_watch(fixture->host, on_health, fixture);
     swtpm_kill(tpm_relay_swtpm(fixture->relay));
     submit(fixture, PATIENCE_MS);
@@ -378,6 +428,7 @@ int main(void)
         WITH(a_tpm_that_hangs_stops_neither_loop_nor_tasks),
         WITH(a_tpm_that_comes_back_in_time_answers_what_was_asked),
         WITH(who_asks_anew_gets_the_answer_and_the_one_before_is_told),
+        WITH(the_logs_are_read_after_the_quote),
         WITH(a_reset_between_two_tasks_is_no_trouble),
         WITH(ten_thousand_quotes_with_failures_leave_nothing_behind),
     };

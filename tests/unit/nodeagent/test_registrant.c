@@ -4,6 +4,7 @@
 
 #include "lib/crypto/x509.h"
 #include "lib/daemon/file.h"
+#include "lib/net/timer.h"
 #include "tests/support/coordinator.h"
 #include "tests/support/loop.h"
 #include "tests/support/test.h"
@@ -479,15 +480,30 @@ static void without_a_tpm_the_coordinator_is_left_alone(void **state)
     assert_true(fixture->tpm_changed);
 }
 
-/* Its coordinator is told nothing, and the attempts are counted all the same. */
+static void on_nothing(void *argument, const struct host_report *report)
+{
+    bool *is_done = argument;
+
+    assert_status(report->status, STATUS_TIMEOUT);
+    *is_done = true;
+}
+
+/* Attempts are counted, TPM or no TPM. */
 static void who_gives_up_after_some_attempts_does_so_without_a_tpm(void **state)
 {
     struct fixture *fixture = *state;
+    bool is_done = false;
 
+    swtpm_kill(&fixture->swtpm);
+    assert_ok(host_submit(
+        fixture->host,
+        &(struct host_task){.demand = {.pcr_mask = 1}, .deadline_ms = time_boot_ms() + 300},
+        on_nothing, &is_done));
+    wait_for(fixture, &is_done);
+    assert_false(host_is_well(fixture->host));
     (void)snprintf(fixture->coordinator.address, sizeof fixture->coordinator.address,
                    "127.0.0.1:1");
     start_in(fixture, &fixture->coordinator.perimeter->root.id, 3);
-    swtpm_kill(&fixture->swtpm);
     wait_for(fixture, &fixture->gave_up);
 }
 
