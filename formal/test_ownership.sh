@@ -68,12 +68,13 @@ two_run='(copy[0]==3)&&(copy[1]==3)'
 vm_lost='(copy[0]>=2)||(copy[1]>=2)'
 
 if [ "${TCCP_CHECK_LEVEL:-normal}" = all ]; then
-    bounds=()
+    migrations=(-DWITHDRAWALS_MAX=0) withdrawals=(-DRESTARTS_MAX=1)
 else
-    bounds=(-DRESTARTS_MAX=1)
+    migrations=(-DRESTARTS_MAX=1 -DWITHDRAWALS_MAX=0) withdrawals=(-DRESTARTS_MAX=1 -DMIGRATIONS_MAX=1)
 fi
-holds the_vm_runs_exactly_once all "${bounds[@]}"
-reaches_everything reach "${bounds[@]}"
+holds the_vm_runs_exactly_once all "${migrations[@]}"
+holds a_withdrawn_grant_serves_no_more withdrawn "${withdrawals[@]}"
+reaches_everything reach "${withdrawals[@]}"
 breaks without_generations_two_copies_run "$two_run" a -DWITHOUT_A
 breaks a_source_that_resumes_by_itself_makes_two_copies "$two_run" b -DWITHOUT_B
 breaks a_losing_copy_destroyed_too_early_loses_the_vm "$vm_lost" c -DWITHOUT_C

@@ -129,7 +129,7 @@ static enum status use_policy(struct node_session *session, const struct node *n
 {
     struct in_force *in_force = machine_in_force(session->server->tcd->machine);
     const struct manifest_node *entry =
-        manifest_node_by_name(in_force->bundle->manifest, node->name.text);
+        manifest_node_by_ek(in_force->bundle->manifest, tpm_name_view(&node->ek_name));
 
     if (!entry) {
         return STATUS_NOT_FOUND; /* The next look at all sessions ends it. */
