@@ -104,30 +104,42 @@ static void staged_note(struct refusal *note, enum status status, const struct r
     }
 }
 
-/* Checks 8 to 12, for a boot that was not appraised before. */
-static enum status boot_appraise(const struct evidence_view *evidence,
-                                 const struct appraisal_inputs *inputs,
-                                 const struct evidence_demand *demand, struct appraisal *appraisal,
-                                 struct refusal *refusal)
+/* The same checks by a staged set. What it asks for, it asks for itself: a host whose log does not
+ * hold is only reported. */
+static enum status staged_check_boot(const struct reference_set *set,
+                                     const struct evidence_view *evidence,
+                                     const struct appraisal *appraisal, struct refusal *refusal)
 {
-    const struct reference_set *accepted_by = NULL;
+    const struct reference_list one = {1, {set}};
+    uint32_t judged = reference_set_judged_pcrs(set);
 
-    if (demand->event_log) {
-        uint32_t judged = reference_list_judged_pcrs(&inputs->references.enforced) |
-                          reference_list_judged_pcrs(&inputs->references.staged);
-
+    if (judged) {
         TRY(event_log_appraise(evidence->event_log, &appraisal->pcrs, judged, refusal));
     }
-    for (size_t i = 0; i < inputs->references.staged.count; i++) {
-        const struct reference_list one = {1, {inputs->references.staged.sets[i]}};
+    return reference_list_check_boot(&one, appraisal->boot.firmware, evidence->event_log,
+                                     &appraisal->pcrs, NULL, refusal);
+}
+
+/* Checks 8 to 12, for a boot that was not appraised before. */
+static enum status boot_appraise(const struct evidence_view *evidence,
+                                 const struct appraisal_inputs *inputs, struct appraisal *appraisal,
+                                 struct refusal *refusal)
+{
+    const struct references *references = &inputs->references;
+    uint32_t judged = reference_list_judged_pcrs(&references->enforced);
+    const struct reference_set *accepted_by = NULL;
+
+    if (inputs->policy->needs_event_log || judged) {
+        TRY(event_log_appraise(evidence->event_log, &appraisal->pcrs, judged, refusal));
+    }
+    for (size_t i = 0; i < references->staged.count; i++) {
         struct refusal objection;
 
-        staged_note(&inputs->references.staged_refusals[i],
-                    reference_list_check_boot(&one, appraisal->boot.firmware, evidence->event_log,
-                                              &appraisal->pcrs, NULL, &objection),
+        staged_note(&references->staged_refusals[i],
+                    staged_check_boot(references->staged.sets[i], evidence, appraisal, &objection),
                     &objection);
     }
-    TRY(reference_list_check_boot(&inputs->references.enforced, appraisal->boot.firmware,
+    TRY(reference_list_check_boot(&references->enforced, appraisal->boot.firmware,
                                   evidence->event_log, &appraisal->pcrs, &accepted_by, refusal));
     if (accepted_by) {
         appraisal->accepted_by = accepted_by->digest;
@@ -140,33 +152,48 @@ static enum status files_appraise(const struct evidence_view *evidence,
                                   const struct appraisal_inputs *inputs,
                                   struct appraisal *appraisal, struct refusal *refusal)
 {
+    const struct references *references = &inputs->references;
     struct file_judge judges[1 + REFERENCE_LIST_COUNT_MAX] = {0};
-    size_t count = 1;
-
     /* A set that does not judge files accepts them all, and so does a list with one. */
-    if (reference_list_judges_files(&inputs->references.enforced)) {
-        judges[0].references = inputs->references.enforced;
+    bool by_sets = reference_list_judges_files(&references->enforced);
+    bool is_enforced = by_sets || inputs->policy->needs_ima_log;
+    size_t count = 1;
+    struct refusal objection;
+    enum status status;
+
+    if (by_sets) {
+        judges[0].references = references->enforced;
     }
-    for (size_t i = 0; i < inputs->references.staged.count; i++) {
-        if (inputs->references.staged.sets[i]->has_files) {
-            judges[count++].references =
-                (struct reference_list){1, {inputs->references.staged.sets[i]}};
+    for (size_t i = 0; i < references->staged.count; i++) {
+        if (references->staged.sets[i]->has_files) {
+            judges[count++].references = (struct reference_list){1, {references->staged.sets[i]}};
         }
     }
-    TRY(ima_log_appraise(evidence->ima_log, &appraisal->pcrs, judges, count, &appraisal->boot.ima,
-                         refusal));
+    status = ima_log_appraise(evidence->ima_log, &appraisal->pcrs, judges, count,
+                              &appraisal->boot.ima, &objection);
+    if (status != STATUS_OK && status != STATUS_REFUSED) {
+        return status;
+    }
     count = 1;
-    for (size_t i = 0; i < inputs->references.staged.count; i++) {
-        if (inputs->references.staged.sets[i]->has_files) {
-            staged_note(&inputs->references.staged_refusals[i], judges[count].status,
-                        &judges[count].refusal);
-            count++;
+    for (size_t i = 0; i < references->staged.count; i++) {
+        if (references->staged.sets[i]->has_files) {
+            const struct file_judge *judge = &judges[count++];
+
+            staged_note(&references->staged_refusals[i], status, &objection);
+            staged_note(&references->staged_refusals[i], judge->status, &judge->refusal);
         }
     }
-    if (judges[0].status != STATUS_OK && refusal) {
-        *refusal = judges[0].refusal;
+    if (!is_enforced) {
+        return STATUS_OK;
     }
-    return judges[0].status;
+    if (status == STATUS_OK) {
+        status = judges[0].status;
+        objection = judges[0].refusal;
+    }
+    if (status != STATUS_OK && refusal) {
+        *refusal = objection;
+    }
+    return status;
 }
 
 /* Whether the evidence goes on from an appraisal that still stands. */
@@ -218,7 +245,7 @@ static enum status quote_appraise(const struct evidence_view *evidence,
         return STATUS_CONFLICT;
     }
     if (is_whole) {
-        status = boot_appraise(evidence, inputs, &demand, appraisal, refusal);
+        status = boot_appraise(evidence, inputs, appraisal, refusal);
     } else {
         boot->ima = inputs->previous->ima;
     }

@@ -59,6 +59,9 @@ static enum status set_check_boot(const struct reference_set *set, uint64_t firm
                                   struct view event_log, const struct pcr_bank *quoted,
                                   struct refusal *refusal)
 {
+    if (reference_set_mask(set) == 0) {
+        return refuse(refusal, REFUSAL_POLICY_MISSING, "the policy %s judges no PCR", set->name);
+    }
     TRY(reference_set_check_firmware(set, firmware, refusal));
     /* Before the sequence: "Secure Boot is off" says more than "another digest". */
     if (set->has_secure_boot) {

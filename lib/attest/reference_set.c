@@ -99,7 +99,8 @@ static enum status step_open(const Tccp__EventStep *message, struct event_sequen
 
 static enum status events_open(const Tccp__ReferenceSet *message, struct reference_set *set)
 {
-    if (message->judged_pcrs >> PCR_COUNT) {
+    /* PCR 10 is explained by IMA's log: an event there would be believed without the quote. */
+    if (message->judged_pcrs >> PCR_COUNT || (message->judged_pcrs >> PCR_IMA & 1)) {
         return STATUS_MALFORMED;
     }
     set->has_events = message->judged_pcrs != 0;
