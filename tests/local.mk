@@ -49,6 +49,7 @@ include tests/unit/lib/base/local.mk
 include tests/unit/lib/crypto/local.mk
 include tests/unit/lib/attest/local.mk
 include tests/unit/lib/predict/local.mk
+include tests/unit/lib/policy/local.mk
 include tests/unit/lib/perimeter/local.mk
 include tests/unit/lib/protocol/local.mk
 include tests/unit/lib/image/local.mk

@@ -62,7 +62,8 @@ DEFINE_OWN_POINTER(policy, policy_free)
 /* STATUS_MALFORMED: not 1 to REFERENCE_SET_NAME_LENGTH_MAX letters, digits, '-', '_', '.'. */
 WARN_UNUSED enum status policy_set_name(struct policy *policy, struct view name);
 /* Each adds one thing, if it is not there yet; copies it. STATUS_TOO_LARGE beyond a limit,
- * STATUS_MALFORMED for a path that is not absolute or a key of no use. */
+ * STATUS_MALFORMED for the path of an exception that is not absolute or a key of no use. The path
+ * of a file is what IMA calls it, which is a bare name for what has no path (a memfd). */
 WARN_UNUSED enum status policy_add_file(struct policy *policy, struct view path,
                                         const struct digest *digest);
 WARN_UNUSED enum status policy_add_signer(struct policy *policy, struct view spki);

@@ -15,6 +15,8 @@ const char *lint_name(enum lint_code code)
     return names[code];
 }
 
+enum { PATH_SHOWN_MAX = 160 };
+
 struct linter {
     lint_visitor visit;
     void *context;
@@ -116,6 +118,21 @@ static bool begins_with(struct view path, const char *prefix)
     return path.size >= strlen(prefix) && memcmp(path.data, prefix, strlen(prefix)) == 0;
 }
 
+/* A set may come from anybody, and what is found is shown on terminals. */
+struct shown {
+    char text[PATH_SHOWN_MAX + 1];
+};
+
+static struct shown path_shown(struct view path)
+{
+    struct shown shown = {""};
+
+    for (size_t i = 0; i < path.size && i < PATH_SHOWN_MAX; i++) {
+        shown.text[i] = path.data[i] >= 0x20 && path.data[i] < 0x7f ? (char)path.data[i] : '?';
+    }
+    return shown;
+}
+
 /* Whether programs, libraries or modules may lie there. */
 static bool holds_executables(struct view path)
 {
@@ -152,17 +169,15 @@ static void lint_files(struct linter *linter, const struct reference_set *set)
         bool executables = holds_executables(path);
 
         found(linter, executables ? LINT_EXCEPTED_EXECUTABLES : LINT_EXCEPTED_FILES,
-              executables ? "Programs may have any content: %.*s"
-                          : "Files may have any content: %.*s",
-              (int)(path.size < 160 ? path.size : 160), path.data);
+              executables ? "Programs may have any content: %s" : "Files may have any content: %s",
+              path_shown(path).text);
     }
     for (size_t i = 0; i < violations->count; i++) {
         struct view path = bytes_view(&violations->paths[i]);
 
         found(linter,
               holds_executables(path) ? LINT_EXCEPTED_EXECUTABLES : LINT_EXCEPTED_VIOLATIONS,
-              "Files may be written while they are measured: %.*s",
-              (int)(path.size < 160 ? path.size : 160), path.data);
+              "Files may be written while they are measured: %s", path_shown(path).text);
     }
 }
 

@@ -66,11 +66,12 @@ static int hex_digit(uint8_t byte)
                                         : -1;
 }
 
-/* %XX stands for the byte XX. */
-static enum status path_read(const struct parser *parser, const struct word *word,
+/* %XX stands for the byte XX. What has no path (a memfd) is measured under a bare name; an
+ * exception is always a path. */
+static enum status path_read(const struct parser *parser, const struct word *word, bool may_be_bare,
                              struct bytes *ret_path)
 {
-    OWN(writer) struct writer writer = writer_new(IMA_PATH_SIZE_MAX);
+    OWN(writer) struct writer writer = writer_new(STATEMENT_LINE_MAX);
     struct view text = word->text;
 
     for (size_t i = 0; i < text.size; i++) {
@@ -89,7 +90,13 @@ static enum status path_read(const struct parser *parser, const struct word *wor
         }
         writer_u8(&writer, byte);
     }
-    if (writer.size == 0 || writer.data[0] != '/') {
+    if (writer.status != STATUS_OK) {
+        return writer.status;
+    }
+    if (writer.size > IMA_PATH_SIZE_MAX) {
+        return parser_fail(parser, word->column, "a path of more than %d bytes", IMA_PATH_SIZE_MAX);
+    }
+    if (writer.data[0] != '/' && !(may_be_bare && !memchr(writer.data, '/', writer.size))) {
         return parser_fail(parser, word->column, "a path begins with '/'");
     }
     return writer_take(&writer, ret_path);
@@ -328,7 +335,7 @@ static enum status file_assign(struct parser *parser, const struct statement *st
 
     TRY(files_are_judged(parser, statement));
     TRY(digest_read(parser, &statement->words[1], &digest));
-    TRY(path_read(parser, &statement->value, &path));
+    TRY(path_read(parser, &statement->value, true, &path));
     return limit(parser, statement, policy_add_file(parser->policy, bytes_view(&path), &digest));
 }
 
@@ -340,7 +347,7 @@ static enum status exception_assign(struct parser *parser, const struct statemen
     OWN(bytes) struct bytes path = {0};
 
     TRY(files_are_judged(parser, statement));
-    TRY(path_read(parser, &statement->value, &path));
+    TRY(path_read(parser, &statement->value, false, &path));
     return limit(parser, statement, policy_add_exception(parser->policy, what, bytes_view(&path)));
 }
 
