@@ -156,7 +156,8 @@ enum exit_code policy_try_run(struct cli *cli)
         bytes_free(&cas[i]);
     }
     if (exit_code != EXIT_DONE) {
-        return exit_code;
+        /* Whatever could not be read, and why: there is no verdict. */
+        return exit_code == EXIT_USAGE ? exit_code : EXIT_FAILED;
     }
     if (status != STATUS_OK && status != STATUS_REFUSED) {
         return report_status(cli, "appraise the evidence", status);
