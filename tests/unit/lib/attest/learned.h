@@ -1,20 +1,8 @@
-/* A reference that is learned from one good boot, for tests of whole boots. */
+/* A reference set learned from one captured boot, and captures appraised by reference sets. */
 #ifndef TCCP_TESTS_LEARNED_H
 #define TCCP_TESTS_LEARNED_H
 
 #include "tests/unit/lib/attest/evidence_files.h"
-
-struct learned {
-    struct bytes files;
-    struct reference_set *set;
-};
-
-static inline void learned_free(struct learned *learned)
-{
-    reference_set_free(learned->set);
-    bytes_free(&learned->files);
-}
-DEFINE_OWN_VALUE(learned, learned_free)
 
 /* All files that the boot measured; violations are no files. */
 static inline struct bytes files_learn(struct view log)
@@ -37,6 +25,19 @@ static inline struct bytes files_learn(struct view log)
     return bytes;
 }
 
+/* What is learned from one boot. */
+struct learned {
+    struct bytes files;
+    struct reference_set *set;
+};
+
+static inline void learned_free(struct learned *learned)
+{
+    reference_set_free(learned->set);
+    bytes_free(&learned->files);
+}
+DEFINE_OWN_VALUE(learned, learned_free)
+
 static inline struct learned learned_of(const struct evidence_files *files, uint32_t covered)
 {
     struct learned learned = {.files = files_learn(bytes_view(&files->ima_log)),
@@ -52,21 +53,35 @@ static inline struct learned learned_of(const struct evidence_files *files, uint
     return learned;
 }
 
-/* Appraises a boot by references, without any list of PCR values. */
-static inline enum status references_appraise(const struct references *references,
-                                              const struct evidence_files *files,
-                                              struct refusal *refusal)
+static inline struct learned learn(const char *folder, uint32_t covered)
+{
+    OWN(evidence_files) struct evidence_files files = evidence_load(folder);
+
+    return learned_of(&files, covered);
+}
+
+/* Appraises the files' boot by the references, without any list of PCR values, with the logs that
+ * are given in the place of its own. */
+static inline enum status appraise_logs(const struct evidence_files *files, struct view event_log,
+                                        struct view ima_log, const struct references *references,
+                                        struct refusal *refusal)
 {
     struct evidence_view evidence = evidence_view_of(files);
     struct view cas[2] = {bytes_view(&files->cas[0]), bytes_view(&files->cas[1])};
     struct pcr_policy policy = {0};
+    struct evidence_demand demand = appraisal_demand(&policy, references);
+    uint32_t quoted =
+        files->pcr_values.size == 11 * SHA256_SIZE ? EVIDENCE_MASK : EVIDENCE_MASK_UKI;
     struct appraisal appraisal;
 
+    evidence.event_log = event_log;
+    evidence.ima_log = ima_log;
     *refusal = (struct refusal){0};
     return appraisal_run(&evidence,
                          &(struct appraisal_inputs){
                              .policy = &policy,
                              .references = *references,
+                             .more_pcrs = quoted & ~demand.pcr_mask,
                              .qualifying = bytes_view(&files->qualifying),
                              .ak_trust = AK_TRUST_BY_EK,
                              .cas = cas,
@@ -75,5 +90,29 @@ static inline enum status references_appraise(const struct references *reference
                          },
                          &appraisal, refusal);
 }
+
+static inline enum status references_appraise(const struct references *references,
+                                              const struct evidence_files *files,
+                                              struct refusal *refusal)
+{
+    return appraise_logs(files, bytes_view(&files->event_log), bytes_view(&files->ima_log),
+                         references, refusal);
+}
+
+static inline enum status appraise_by(const char *folder, const struct references *references,
+                                      struct refusal *refusal)
+{
+    OWN(evidence_files) struct evidence_files files = evidence_load(folder);
+
+    return references_appraise(references, &files, refusal);
+}
+
+static inline enum status appraise(const char *folder, const struct learned *learned,
+                                   struct refusal *refusal)
+{
+    return appraise_by(folder, &(struct references){.enforced = {1, {learned->set}}}, refusal);
+}
+
+enum { FIRMWARE_AND_KERNEL = 0x3ff, WITH_STUB = 0x7bff };
 
 #endif

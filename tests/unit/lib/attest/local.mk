@@ -9,6 +9,10 @@ UNIT_ATTEST = \
 	tests/unit/lib/attest/test_event_sequence \
 	tests/unit/lib/attest/test_ima_policy \
 	tests/unit/lib/attest/test_log_appraisal \
+	tests/unit/lib/attest/test_hostile_logs \
+	tests/unit/lib/attest/test_objections \
+	tests/unit/lib/attest/test_reference_list \
+	tests/unit/lib/attest/test_reference_set \
 	tests/unit/lib/attest/test_secure_boot \
 	tests/unit/lib/attest/test_pcr_policy \
 	tests/unit/lib/attest/test_quote \
@@ -42,3 +46,15 @@ tests_unit_lib_attest_test_secure_boot_SOURCES = %D%/test_secure_boot.c %D%/evid
 tests_unit_lib_attest_test_secure_boot_LDADD = $(LINK_SOFT_TPM)
 tests_unit_lib_attest_test_boots_SOURCES = %D%/test_boots.c %D%/evidence_files.h %D%/learned.h
 tests_unit_lib_attest_test_boots_LDADD = $(LINK_SOFT_TPM)
+tests_unit_lib_attest_test_log_appraisal_SOURCES = %D%/test_log_appraisal.c %D%/learned.h %D%/evidence_files.h %D%/log_writer.h
+tests_unit_lib_attest_test_log_appraisal_LDADD = $(LINK_SOFT_TPM)
+tests_unit_lib_attest_test_secure_boot_SOURCES = %D%/test_secure_boot.c %D%/evidence_files.h %D%/log_writer.h
+tests_unit_lib_attest_test_secure_boot_LDADD = $(LINK_SOFT_TPM)
+tests_unit_lib_attest_test_hostile_logs_SOURCES = %D%/test_hostile_logs.c %D%/learned.h %D%/log_pieces.h %D%/evidence_files.h %D%/log_writer.h
+tests_unit_lib_attest_test_hostile_logs_LDADD = $(LINK_SOFT_TPM) $(LINK_PROTO)
+tests_unit_lib_attest_test_objections_SOURCES = %D%/test_objections.c %D%/learned.h %D%/evidence_files.h %D%/log_writer.h
+tests_unit_lib_attest_test_objections_LDADD = $(LINK_SOFT_TPM) $(LINK_PROTO)
+tests_unit_lib_attest_test_reference_list_SOURCES = %D%/test_reference_list.c %D%/evidence_files.h %D%/log_writer.h
+tests_unit_lib_attest_test_reference_list_LDADD = $(LINK_SOFT_TPM) $(LINK_PROTO)
+tests_unit_lib_attest_test_reference_set_SOURCES = %D%/test_reference_set.c %D%/evidence_files.h
+tests_unit_lib_attest_test_reference_set_LDADD = $(LINK_SOFT_TPM) $(LINK_PROTO)

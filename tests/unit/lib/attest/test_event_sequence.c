@@ -72,6 +72,16 @@ static void unknown_event_is_refused_and_named(void **state)
 
 static void extra_event_is_refused(void **state)
 {
+    static const uint32_t types[] = {EVENT_POST_CODE,
+                                     EVENT_SEPARATOR,
+                                     EVENT_ACTION,
+                                     EVENT_TAG,
+                                     EVENT_IPL,
+                                     EVENT_EFI_ACTION,
+                                     EVENT_EFI_VARIABLE_AUTHORITY,
+                                     0,
+                                     0x12345678,
+                                     0xffffffff};
     OWN(event_sequence) struct event_sequence sequence = sequence_new();
     OWN(writer) struct writer writer = writer_new(LOG_SIZE_MAX);
 
@@ -80,10 +90,13 @@ static void extra_event_is_refused(void **state)
     assert_ok(event_sequence_check(&sequence, written(&writer), NULL));
     event_write(&writer, 9, EVENT_TAG, &initrd, (struct view){0});
     assert_sequence_refused(&sequence, &writer, REFUSAL_EVENT_UNEXPECTED);
-    /* Whatever type it claims to be of, but EV_NO_ACTION, which extends nothing. */
-    log_write(&writer, &options, &initrd);
-    event_write(&writer, 4, EVENT_ACTION, &extra, (struct view){0});
-    assert_sequence_refused(&sequence, &writer, REFUSAL_EVENT_UNEXPECTED);
+    /* Whatever type it claims to be of, known here or not, but EV_NO_ACTION, which extends nothing.
+     */
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        log_write(&writer, &options, &initrd);
+        event_write(&writer, 4, types[i], &extra, (struct view){0});
+        assert_sequence_refused(&sequence, &writer, REFUSAL_EVENT_UNEXPECTED);
+    }
     log_write(&writer, &options, &initrd);
     event_write(&writer, 4, EVENT_NO_ACTION, &extra, (struct view){0});
     assert_ok(event_sequence_check(&sequence, written(&writer), NULL));

@@ -5,29 +5,6 @@
 #include "tests/unit/lib/attest/learned.h"
 #include "tests/unit/lib/attest/log_writer.h"
 
-static struct learned learn(const char *folder, uint32_t covered)
-{
-    OWN(evidence_files) struct evidence_files files = evidence_load(folder);
-
-    return learned_of(&files, covered);
-}
-
-static enum status appraise_by(const char *folder, const struct references *references,
-                               struct refusal *refusal)
-{
-    OWN(evidence_files) struct evidence_files files = evidence_load(folder);
-
-    return references_appraise(references, &files, refusal);
-}
-
-static enum status appraise(const char *folder, const struct learned *learned,
-                            struct refusal *refusal)
-{
-    return appraise_by(folder, &(struct references){.enforced = {1, {learned->set}}}, refusal);
-}
-
-enum { FIRMWARE_AND_KERNEL = 0x3ff, WITH_STUB = 0x7bff };
-
 static void other_command_line_is_refused_naming_the_event(void **state)
 {
     OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
@@ -178,6 +155,46 @@ static void staged_set_is_reported_and_not_enforced(void **state)
                    REFUSAL_FILE_NOT_ALLOWED);
 }
 
+/* Hosts have no such log yet, or none that holds, when a set that wants one is staged. */
+static void staged_set_that_wants_a_log_refuses_nobody(void **state)
+{
+    static const struct view none = {0};
+    OWN(evidence_files) struct evidence_files files = evidence_load("violation");
+    OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
+    struct reference_set values = {.name = "values"};
+    struct refusal staged = {0}, refusal;
+    struct references references = {
+        .enforced = {1, {&values}}, .staged = {1, {good.set}}, .staged_refusals = &staged};
+    struct pcr_bank bank;
+
+    (void)state;
+    assert_ok(pcr_bank_of_view(bytes_view(&files.pcr_values), EVIDENCE_MASK, &bank));
+    assert_ok(pcr_policy_allow(&values.pcrs, 0, &bank.values[0]));
+    assert_ok(appraise_logs(&files, none, none, &references, &refusal));
+    assert_int_equal(staged.code, REFUSAL_EVENT_LOG);
+    staged = (struct refusal){0};
+    assert_ok(appraise_logs(&files, bytes_view(&files.event_log), none, &references, &refusal));
+    assert_int_equal(staged.code, REFUSAL_IMA_LOG);
+    staged = (struct refusal){0};
+    assert_ok(appraise_by("violation", &references, &refusal));
+    assert_int_equal(staged.code, REFUSAL_FILE_NOT_ALLOWED);
+    staged = (struct refusal){0};
+    good.set->has_events = false;
+    good.set->files.files.count = 0;
+    assert_ok(ima_policy_except(&good.set->files, IMA_EXCEPTION_FILE, view_string("/")));
+    assert_ok(appraise_by("violation", &references, &refusal));
+    assert_int_equal(staged.code, REFUSAL_IMA_VIOLATION);
+    /* Where it is enforced, all of that refuses. */
+    good.set->has_events = true;
+    references.enforced = (struct reference_list){1, {good.set}};
+    assert_refused(appraise_logs(&files, none, none, &references, &refusal), refusal,
+                   REFUSAL_EVENT_LOG);
+    assert_refused(appraise_logs(&files, bytes_view(&files.event_log), none, &references, &refusal),
+                   refusal, REFUSAL_IMA_LOG);
+    assert_refused(appraise_by("violation", &references, &refusal), refusal, REFUSAL_IMA_VIOLATION);
+    pcr_policy_free(&values.pcrs);
+}
+
 static void good_boots_are_accepted(void **state)
 {
     OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
@@ -211,6 +228,7 @@ int main(void)
         cmocka_unit_test(file_that_the_quote_does_not_cover_is_not_named),
         cmocka_unit_test(sets_valid_side_by_side_accept_what_one_of_them_accepts),
         cmocka_unit_test(staged_set_is_reported_and_not_enforced),
+        cmocka_unit_test(staged_set_that_wants_a_log_refuses_nobody),
         cmocka_unit_test(good_boots_are_accepted),
         cmocka_unit_test(signed_unified_kernel_image_is_accepted),
     };
