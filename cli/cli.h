@@ -86,6 +86,9 @@ enum exit_code report_status(const struct cli *cli, const char *what, enum statu
 /* STATUS_REFUSED by the refusal, anything else by itself. */
 enum exit_code report_either(const struct cli *cli, const char *what, enum status status,
                              const struct refusal *refusal);
+/* The same about a file or folder: "cannot VERB PATH". */
+enum exit_code report_about(const struct cli *cli, const char *verb, const char *path,
+                            enum status status, const struct refusal *refusal);
 PRINTF_LIKE(2, 3) enum exit_code report_usage(const struct cli *cli, const char *format, ...);
 /* What a refusal with this code ends with. */
 enum exit_code exit_code_of(enum refusal_code code);

@@ -69,7 +69,7 @@ enum exit_code reference_file_open(const struct cli *cli, const char *path,
     }
     status = reference_set_open(bytes_view(&content), ret_set, &refusal);
     if (status != STATUS_OK) {
-        return report_either(cli, path, status, &refusal);
+        return report_about(cli, "read", path, status, &refusal);
     }
     if (ret_bytes) {
         *ret_bytes = TAKE(content);

@@ -25,7 +25,7 @@ static enum exit_code boot_learn(const struct cli *cli, const char *path, bool i
     };
     status = policy_learn(policy, &boot, &violation_count, &refusal);
     if (status != STATUS_OK) {
-        return report_either(cli, path, status, &refusal);
+        return report_about(cli, "learn from", path, status, &refusal);
     }
     if (violation_count > 0) {
         note(cli,

@@ -64,7 +64,7 @@ enum exit_code good_evidence_load(const struct cli *cli, const char *path,
     }
     status = evidence_check(&folder, &appraisal, &refusal);
     if (status != STATUS_OK) {
-        return report_either(cli, path, status, &refusal);
+        return report_about(cli, "learn from", path, status, &refusal);
     }
     if (ret_appraisal) {
         *ret_appraisal = appraisal;

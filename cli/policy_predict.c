@@ -94,7 +94,7 @@ static enum exit_code ended(const struct gatherer *gatherer, size_t count_before
         (void)fprintf(stderr, "\r");
     }
     if (status != STATUS_OK) {
-        return report_either(gatherer->cli, gatherer->what, status, refusal);
+        return report_about(gatherer->cli, "read", gatherer->what, status, refusal);
     }
     note(gatherer->cli, "%s: %zu files", gatherer->what,
          gatherer->policy->file_count - count_before);
@@ -191,7 +191,7 @@ enum exit_code policy_predict_run(struct cli *cli)
         status = policy_add_firmware(policy, good.firmware);
     }
     if (status != STATUS_OK) {
-        return report_either(cli, image_path, status, &refusal);
+        return report_about(cli, "predict a boot of", image_path, status, &refusal);
     }
     exit_code = files_add(cli, bytes_view(&image), policy);
     return exit_code == EXIT_DONE ? policy_write(cli, policy) : exit_code;

@@ -171,6 +171,15 @@ enum exit_code report_either(const struct cli *cli, const char *what, enum statu
                                     : report_status(cli, what, status);
 }
 
+enum exit_code report_about(const struct cli *cli, const char *verb, const char *path,
+                            enum status status, const struct refusal *refusal)
+{
+    char what[MESSAGE_SIZE];
+
+    (void)snprintf(what, sizeof what, "%s %s", verb, path);
+    return report_either(cli, what, status, refusal);
+}
+
 enum exit_code report_usage(const struct cli *cli, const char *format, ...)
 {
     char message[MESSAGE_SIZE], hint[128] = "see `tccpctl help`";

@@ -11,8 +11,8 @@ EXTRA_DIST += %D%/nodeagent.bats %D%/resilience.bats
 TESTS += %D%/nodeagent.bats %D%/resilience.bats %D%/tpm.bats
 EXTRA_DIST += %D%/nodeagent.bats %D%/resilience.bats %D%/tpm.bats
 # tccpctl without a coordinator.
-TESTS += %D%/cli_offline.bats
-EXTRA_DIST += %D%/cli_offline.bats
+TESTS += %D%/cli_offline.bats %D%/cli_policy.bats
+EXTRA_DIST += %D%/cli_offline.bats %D%/cli_policy.bats
 check_PROGRAMS += tests/support/request
 tests_support_request_SOURCES = tests/support/request.c
 tests_support_request_LDADD = $(LINK_PERIMETERTEST)

@@ -127,6 +127,8 @@ static void values_that_are_none_are_refused(void **state)
         {"pcr 24 = " A64, 2, 5, "at most 23"},
         {"pcr -1 = " A64, 2, 5, "at most 23"},
         {"pcr x = " A64, 2, 5, "at most 23"},
+        {"pcr : = " A64, 2, 5, "at most 23"}, /* the mark after 9 */
+        {"pcr 1: = " A64, 2, 5, "at most 23"},
         {"pcr 4294967296 = " A64, 2, 5, "at most 23"},
         {"pcr 0 = 12", 2, 9, "2 hexadecimal digits; 64 are expected"},
         {"pcr 0 = " A64 "0", 2, 9, "65 hexadecimal digits; 64 are expected"},
@@ -165,6 +167,8 @@ static void lists_of_pcrs_that_are_none_are_refused(void **state)
         {"events = 24", 2, 10, "the highest is 23"},
         {"events = 0-24", 2, 10, "the highest is 23"},
         {"events = 100", 2, 10, "not PCRs"},
+        {"events = 001", 2, 10, "not PCRs"},
+        {"events = 4294967300", 2, 10, "not PCRs"},
         {"events = 10", 2, 10, "PCR 10 has no events of the firmware"},
         {"events = 0-23", 2, 10, "PCR 10 has no events of the firmware"},
         {"events = 1\nevents = 2", 3, 1, "`events` is there twice"},
