@@ -1,5 +1,5 @@
-/* Texts of policies: one that is read prints, is read again, and compiles to the same set, which
- * opens. */
+/* Texts of policies: what is wrong has a name; one that is read prints, is read again, and compiles
+ * to the same set, which opens. */
 #include "lib/policy/policy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -10,8 +10,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     OWN(bytes) struct bytes text = {0}, set_bytes = {0}, set_again = {0};
     OWN(reference_set) struct reference_set *set = NULL;
     struct text_error error;
+    enum status status = policy_text_parse((struct view){data, size}, &policy, &error);
 
-    if (policy_text_parse((struct view){data, size}, &policy, &error) != STATUS_OK) {
+    if (status != STATUS_OK) {
+        ASSERT(status == STATUS_MALFORMED && *error.message);
         return 0;
     }
     ASSERT(policy_text_print(policy, &text) == STATUS_OK);

@@ -3,11 +3,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void ignore(void *context, enum lint_code code, const char *text)
+/* It is shown on terminals. */
+static void look(void *context, enum lint_code code, const char *text)
 {
     (void)context;
-    (void)code;
-    (void)text;
+    ASSERT(*lint_name(code) && *text);
+    for (; *text; text++) {
+        ASSERT(*text >= ' ' && *text < 0x7f);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -16,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (reference_set_open((struct view){data, size}, &set, NULL) == STATUS_OK) {
         ASSERT((reference_set_mask(set) & ~(uint32_t)PCR_MASK_ALL) == 0);
-        (void)reference_set_lint(set, ignore, NULL);
+        (void)reference_set_lint(set, look, NULL);
     }
     return 0;
 }

@@ -161,6 +161,8 @@ static void staged_set_that_wants_a_log_refuses_nobody(void **state)
     static const struct view none = {0};
     OWN(evidence_files) struct evidence_files files = evidence_load("violation");
     OWN(learned) struct learned good = learn("good", FIRMWARE_AND_KERNEL);
+    OWN(learned) struct learned cmdline = learn("cmdline", FIRMWARE_AND_KERNEL);
+    OWN(bytes) struct bytes cmdline_log = vector_load("evidence/cmdline/eventlog.bin");
     struct reference_set values = {.name = "values"};
     struct refusal staged = {0}, refusal;
     struct references references = {
@@ -184,6 +186,13 @@ static void staged_set_that_wants_a_log_refuses_nobody(void **state)
     assert_ok(ima_policy_except(&good.set->files, IMA_EXCEPTION_FILE, view_string("/")));
     assert_ok(appraise_by("violation", &references, &refusal));
     assert_int_equal(staged.code, REFUSAL_IMA_VIOLATION);
+    /* A log of another boot, which the set would like, is not believed either. */
+    staged = (struct refusal){0};
+    references.staged = (struct reference_list){1, {cmdline.set}};
+    assert_ok(appraise_logs(&files, bytes_view(&cmdline_log), bytes_view(&files.ima_log),
+                            &references, &refusal));
+    assert_int_equal(staged.code, REFUSAL_QUOTE_DIGEST);
+    references.staged = (struct reference_list){1, {good.set}};
     /* Where it is enforced, all of that refuses. */
     good.set->has_events = true;
     references.enforced = (struct reference_list){1, {good.set}};
