@@ -112,10 +112,10 @@ struct appraisal {
  *  9.-17. the logs, where policy or references need them (log_appraisal.h, reference_list.h)
  *  then the values of the policy: PCR_NOT_ALLOWED
  *
- * A log that nobody needs is not read; one that only staged sets need refuses nobody. STATUS_CONFLICT: the evidence continues an earlier appraisal
- * that it cannot rest on, since PCRs of the boot have another value or other reference sets judged
- * it: ask for whole evidence. STATUS_CRYPTO and STATUS_NO_MEMORY are our own
- * trouble and say nothing about the evidence.
+ * A log that nobody needs is not read; one that only staged sets need refuses nobody.
+ * STATUS_CONFLICT: the evidence continues an earlier appraisal that it cannot rest on, since PCRs
+ * of the boot have another value or other reference sets judged it: ask for whole evidence.
+ * STATUS_CRYPTO and STATUS_NO_MEMORY are our own trouble and say nothing about the evidence.
  */
 WARN_UNUSED enum status appraisal_run(const struct evidence_view *evidence,
                                       const struct appraisal_inputs *inputs,

@@ -29,8 +29,9 @@ struct digest reference_list_digest(const struct reference_list *list);
 
 /*
  * Checks 8, 11 and 12 and the values of PCRs: the first set that accepts the TPM's firmware and the
- * boot becomes *ret_set, which may be NULL; one that judges no PCR accepts none. Where none does, the refusal is the last set's, which
- * is the newest of a policy. That the log leads to the values is for the caller to have checked.
+ * boot becomes *ret_set, which may be NULL; one that judges no PCR accepts none. Where none does,
+ * the refusal is the last set's, which is the newest of a policy. That the log leads to the values
+ * is for the caller to have checked.
  */
 WARN_UNUSED enum status reference_list_check_boot(const struct reference_list *list,
                                                   uint64_t firmware, struct view event_log,

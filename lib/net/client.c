@@ -24,7 +24,7 @@ struct client {
     struct connection *connection;
     unsigned spread_ms;
     bool is_open, is_redirecting, is_closing;
-    bool has_served; /* the connection, or the last one, and no attempt was made since */
+    bool has_served;        /* the connection, or the last one, and no attempt was made since */
     bool is_paused, is_due; /* due: the next attempt waits for the end of the pause */
 };
 

@@ -67,7 +67,7 @@ static enum status section_find(const struct pe_image *image, const char *name,
     return STATUS_OK;
 }
 
-/* The stub says in .sdmagic which one it is. */
+/* systemd-stub says in .sdmagic of which version it is. */
 static enum status stub_check(const struct pe_image *image, struct refusal *refusal)
 {
     static const char known[] = "#### LoaderInfo: systemd-stub 252";
@@ -141,8 +141,8 @@ static enum status add_sections(struct prediction *prediction, const struct uki 
     return STATUS_OK;
 }
 
-/* The next character of UTF-8 below U+10000, in its shortest form; bad otherwise. The stub skips
- * what it cannot read, and nobody means that. */
+/* The next character of UTF-8 below U+10000, in its shortest form; bad otherwise. systemd-stub
+ * skips what it cannot read, and nobody means that. */
 static uint16_t character_read(struct reader *reader)
 {
     uint8_t first = reader_u8(reader);

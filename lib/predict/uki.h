@@ -27,8 +27,8 @@
 enum { UKI_COMMAND_LINE_SIZE_MAX = 4096 }; /* bytes of .cmdline */
 
 /* Refused: REFUSAL_MALFORMED and REFUSAL_TOO_LARGE of pe_image_parse(); REFUSAL_NOT_PREDICTABLE,
- * which says why: no unified kernel image, another stub, a kernel that does not measure, an initrd
- * that would be loaded without being measured. */
+ * which says why: no unified kernel image, another systemd-stub, a kernel that does not measure, an
+ * initrd that would be loaded without being measured. */
 WARN_UNUSED enum status uki_predict(struct view image, bool secure_boot,
                                     struct prediction *ret_prediction, struct refusal *ret_refusal);
 
