@@ -285,7 +285,8 @@ const struct command commands[] = {
      "on where it stopped; what is there already is not sent again.",
      NULL, policy_upload},
     {"policy", "list", "", 0, 0, "list the reference sets, and the policies that name them",
-     "STATE is complete, uploading, or missing where the manifest names one that is not there.",
+     "STATE is complete, uploading, or missing where the manifest names one that is not there.\n"
+     "ACCEPTS and REFUSES count the nodes that a staged set would; `node get` says why.",
      NULL, policy_list},
     {"policy", "download", "DIGEST", 1, 1, "get a reference set, to appraise hosts by oneself",
      "What comes is compared with the digest.", policy_download_options, policy_download},

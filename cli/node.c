@@ -44,6 +44,7 @@ static const struct column detail_columns[] = {
     {"VMS", "vms", false},
     {"FINDING", "finding", false},
     {"LAST REFUSAL", "last_refusal", false},
+    {"STAGED SETS", "staged", false},
     {"EK", "ek_name", false},
     {"POLICY DIGEST", "policy_digest", true},
     {"APPRAISED POLICY", "appraised_policy", true},
@@ -116,6 +117,28 @@ static struct value *refusal_value(const Tccp__NodeRefusal *refusal)
     return object;
 }
 
+/* What each staged set says. */
+static struct value *staged_value(const Tccp__NodeDetail *detail)
+{
+    struct value *list = value_list();
+
+    for (size_t i = 0; i < detail->n_staged; i++) {
+        const Tccp__StagedVerdict *verdict = detail->staged[i];
+        struct value *object = value_object();
+
+        value_set_hex(object, "set", protobuf_view(verdict->set));
+        value_set_string(object, "verdict", *verdict->reason ? "refused" : "accepted");
+        set_text(object, "reason", verdict->reason);
+        set_text(object, "detail", verdict->detail);
+        if (verdict->finding) {
+            set_finding(object, verdict->finding);
+        }
+        value_set_time(object, "at", verdict->at_s);
+        value_add(list, object);
+    }
+    return list;
+}
+
 static struct value *detail_value(const Tccp__NodeDetail *detail)
 {
     struct value *object = node_value(detail->status), *finding;
@@ -131,6 +154,9 @@ static struct value *detail_value(const Tccp__NodeDetail *detail)
     }
     if (detail->last_refusal) {
         value_set(object, "last_refusal", refusal_value(detail->last_refusal));
+    }
+    if (detail->n_staged > 0) {
+        value_set(object, "staged", staged_value(detail));
     }
     return object;
 }

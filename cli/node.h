@@ -4,6 +4,8 @@
 
 #include "cli/session.h"
 
+#include "lib/policy/policy_remedy.h"
+
 /* Asks for the node that is the command's first argument; its status is there. */
 enum exit_code node_ask(const struct cli *cli, Tccp__AdminResponse **ret_response);
 
@@ -21,12 +23,12 @@ struct node_explanation {
     uint64_t since_s;                      /* 0: not known */
     const char *detail;                    /* NULL: none */
     const char *subject, *expected, *seen; /* NULL: none */
-    const char *check;   /* number and words of the check in docs/APPRAISAL.md; NULL: none */
-    char accept[512];    /* the line of the policy that would accept it; "" */
-    char next[512];      /* what to do */
-    bool is_unproven;    /* it may have been said by somebody else */
-    uint64_t attempts;   /* to register, that were refused since */
-    const char *address; /* from where; NULL */
+    const char *check;        /* number and words of the check in docs/APPRAISAL.md; NULL: none */
+    char accept[REMEDY_SIZE]; /* the line of the policy that would accept it; "" */
+    char next[640];           /* what to do */
+    bool is_unproven;         /* it may have been said by somebody else */
+    uint64_t attempts;        /* to register, that were refused since */
+    const char *address;      /* from where; NULL */
 };
 struct node_explanation node_explain_detail(const Tccp__NodeDetail *detail);
 

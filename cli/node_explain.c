@@ -30,6 +30,7 @@ static const char *check_of(enum refusal_code code)
         {REFUSAL_QUOTE_SELECTION, "7, the PCRs that the policy needs"},
         {REFUSAL_RESET, "8, the boot that was registered"},
         {REFUSAL_CLOCK, "8, the boot that was registered"},
+        {REFUSAL_FIRMWARE, "8, the TPM's firmware"},
         {REFUSAL_EVENT_LOG, "9, the event log"},
         {REFUSAL_TOO_LARGE, "9, the event log"},
         {REFUSAL_QUOTE_DIGEST, "10, the logs lead to the quoted values"},
@@ -51,32 +52,22 @@ static const char *check_of(enum refusal_code code)
     return NULL;
 }
 
-/* --- what would accept it --- */
-
-/* What is not shown as a digest cannot be written into a policy. */
-static bool is_digest(const char *text)
+static void text_set(char *text, size_t size, const char *value)
 {
-    return text && strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
+    (void)snprintf(text, size, "%s", value ? value : "nothing");
 }
 
 static void accept_fill(struct node_explanation *explanation, enum refusal_code code)
 {
-    const char *subject = explanation->subject, *seen = explanation->seen;
-    unsigned pcr;
+    struct finding finding;
 
-    if (!subject || (!is_digest(seen) && code != REFUSAL_IMA_VIOLATION)) {
-        return;
-    }
-    if (code == REFUSAL_PCR_NOT_ALLOWED && sscanf(subject, "PCR %u", &pcr) == 1) {
-        (void)snprintf(explanation->accept, sizeof explanation->accept, "pcr %u = %s", pcr, seen);
-    } else if (code == REFUSAL_FILE_NOT_ALLOWED) {
-        (void)snprintf(explanation->accept, sizeof explanation->accept, "file %s = %s", seen,
-                       subject);
-    } else if (code == REFUSAL_EVENT_UNEXPECTED) {
-        (void)snprintf(explanation->accept, sizeof explanation->accept, "event %s (%s)", seen,
-                       subject);
-    } else if (code == REFUSAL_IMA_VIOLATION) {
-        (void)snprintf(explanation->accept, sizeof explanation->accept, "except %s", subject);
+    if (explanation->subject) {
+        text_set(finding.subject, sizeof finding.subject, explanation->subject);
+        text_set(finding.expected, sizeof finding.expected, explanation->expected);
+        text_set(finding.seen, sizeof finding.seen, explanation->seen);
+        if (!policy_remedy(code, &finding, explanation->accept)) {
+            explanation->accept[0] = '\0';
+        }
     }
 }
 
@@ -97,11 +88,13 @@ static void next_fill(struct node_explanation *explanation, enum refusal_code co
                        "it; new hardware: `tccpctl node replace %s`",
                        node->name);
     } else if (explanation->accept[0]) {
-        (void)snprintf(next, size,
-                       "if the change is wanted: add this line to policy %s, raise the manifest's "
-                       "`version`, have it signed (`tccpctl ete sign`), and apply it; if not, put "
-                       "the host right and reboot it. It registers by itself",
-                       node->policy);
+        (void)snprintf(
+            next, size,
+            "if the change is wanted: add this line to the text of policy %s (`or` stands "
+            "after the event that was expected), compile and upload it, name it in the "
+            "manifest (`tccpctl policy enable`), have that signed and apply it; if not, "
+            "put the host right and reboot it. It registers by itself",
+            node->policy);
     } else if (code == REFUSAL_RESET || code == REFUSAL_CLOCK) {
         (void)snprintf(next, size,
                        "nothing in the policy: its agent registers again by itself. If it does "

@@ -164,8 +164,14 @@ enum exit_code policy_upload(struct cli *cli)
 /* --- policy list --- */
 
 static const struct column list_columns[] = {
-    {"DIGEST", "digest", false},    {"SIZE", "size", false},         {"STATE", "state", false},
-    {"RECEIVED", "received", true}, {"POLICIES", "policies", false}, {NULL, NULL, false},
+    {"DIGEST", "digest", false},
+    {"SIZE", "size", false},
+    {"STATE", "state", false},
+    {"RECEIVED", "received", true},
+    {"POLICIES", "policies", false},
+    {"ACCEPTS", "staged_accepts", false},
+    {"REFUSES", "staged_refuses", false},
+    {NULL, NULL, false},
 };
 
 /* The words of the manifest's text. */
@@ -194,6 +200,10 @@ static struct value *reference_value(const Tccp__ReferenceStatus *status)
         use_set(policies, status->uses[i]);
     }
     value_set(object, "policies", policies);
+    if (status->staged_accepted + status->staged_refused > 0) {
+        value_set_number(object, "staged_accepts", status->staged_accepted);
+        value_set_number(object, "staged_refuses", status->staged_refused);
+    }
     return object;
 }
 

@@ -4,6 +4,7 @@
 #include "tcd/admin_list.h"
 #include "tcd/leases.h"
 #include "tcd/refusals.h"
+#include "tcd/staged_verdicts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,31 @@ static Tccp__NodeRefusal *fill_refusal(struct refusal_message *parts,
     return &parts->message;
 }
 
+/* All belong to one answer. */
+struct staged_messages {
+    Tccp__StagedVerdict messages[REFERENCE_LIST_COUNT_MAX];
+    Tccp__StagedVerdict *pointers[REFERENCE_LIST_COUNT_MAX];
+    Tccp__NodeFinding findings[REFERENCE_LIST_COUNT_MAX];
+};
+
+static size_t fill_staged(struct staged_messages *parts, const struct staged_node *node)
+{
+    for (size_t i = 0; node && i < node->count; i++) {
+        const struct staged_verdict *verdict = &node->verdicts[i];
+        Tccp__StagedVerdict *message = parts->pointers[i] = &parts->messages[i];
+
+        tccp__staged_verdict__init(message);
+        message->set = protobuf_data(digest_view(&verdict->set));
+        message->at_s = verdict->at_s;
+        if (verdict->refusal) {
+            message->reason = protobuf_string(refusal_name(verdict->refusal->code));
+            message->detail = protobuf_string(verdict->refusal->detail);
+            message->finding = fill_finding(&parts->findings[i], &verdict->refusal->finding);
+        }
+    }
+    return node ? node->count : 0;
+}
+
 /* By its name in the manifest; one that left it is found by the name that it had. */
 static const struct node *find_node(const struct registry *registry, const char *name)
 {
@@ -169,6 +195,7 @@ void admin_node_get(struct admin_call *call)
     Tccp__NodeStatus status;
     Tccp__NodeFinding finding;
     struct refusal_message last;
+    struct staged_messages staged;
     struct refusal refusal;
 
     if (!node) {
@@ -185,6 +212,9 @@ void admin_node_get(struct admin_call *call)
     detail.last_refusal = fill_refusal(
         &last, node->in_manifest ? refusals_find(tcd->refusals, node->name.text) : NULL);
     detail.vm_count = node->vm_count;
+    detail.n_staged =
+        fill_staged(&staged, staged_verdicts_find(tcd->staged_verdicts, node->name.text));
+    detail.staged = staged.pointers;
     response.kind_case = TCCP__ADMIN_RESPONSE__KIND_NODE;
     response.node = &detail;
     admin_answer(call, &response);

@@ -1,6 +1,7 @@
 /* Reference sets: uploaded piece by piece, listed, read. */
 #include "lib/base/protobuf.h"
 #include "tcd/admin_list.h"
+#include "tcd/staged_verdicts.h"
 
 #include <string.h>
 
@@ -61,6 +62,7 @@ struct listing {
     struct admin_list sets, uses;
     struct digest *prefixes; /* of each set */
     size_t set_count, use_count;
+    const struct staged_verdicts *staged_verdicts;
 };
 
 static void listing_add(struct listing *listing, const struct manifest *manifest,
@@ -83,6 +85,8 @@ static void listing_add(struct listing *listing, const struct manifest *manifest
         item->received = reference->received;
         item->prefix = protobuf_data(digest_view(prefix));
     }
+    staged_verdicts_count(listing->staged_verdicts, digest, &item->staged_accepted,
+                          &item->staged_refused);
     listing->set_count++;
 }
 
@@ -139,7 +143,8 @@ void admin_references_list(struct admin_call *call)
     OWN(admin_list) struct admin_list sets = {0};
     OWN(admin_list) struct admin_list uses = {0};
     struct digest prefixes[REFERENCE_COUNT_MAX];
-    struct listing listing = {.prefixes = prefixes};
+    struct listing listing = {.prefixes = prefixes,
+                              .staged_verdicts = call->session->tcd->staged_verdicts};
 
     if (!admin_list_make(call, capacity, sizeof(Tccp__ReferenceStatus), &sets) ||
         !admin_list_make(call, named, sizeof(Tccp__ReferenceUse), &uses)) {

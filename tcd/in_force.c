@@ -163,6 +163,14 @@ enum status in_force_references(const struct in_force *in_force,
         }
         references.enforced.sets[references.enforced.count++] = open->set;
     }
+    for (size_t i = 0; i < policy->reference_count; i++) {
+        const struct manifest_reference *reference = &policy->references[i];
+        const struct open_reference *open = open_find(in_force, &reference->digest);
+
+        if (reference->staged && open) {
+            references.staged.sets[references.staged.count++] = open->set;
+        }
+    }
     *ret_references = references;
     return STATUS_OK;
 }

@@ -47,7 +47,8 @@ void in_force_take_references(struct in_force *in_force, const struct reference_
  * The reference sets that the policy enforces, but for those that have ended; the one that ends
  * last comes last, and before it those that an upgrade leaves behind. STATUS_NOT_READY while one of
  * them is not open; STATUS_EXPIRED when all have ended: then nobody is accepted, by nothing else of
- * the policy either. Borrowed from what is in force. Staged ones are not among them.
+ * the policy either. Borrowed from what is in force. Staged ones as far as they are open, without
+ * a place for their refusals.
  */
 WARN_UNUSED enum status in_force_references(const struct in_force *in_force,
                                             const struct manifest_policy *policy, uint64_t now_s,

@@ -14,6 +14,7 @@
 #include "tcd/node_server.h"
 #include "tcd/proposals.h"
 #include "tcd/refusals.h"
+#include "tcd/staged_verdicts.h"
 #include "tcd/vm_orders.h"
 
 #include <errno.h>
@@ -233,6 +234,7 @@ static void on_in_force(void *argument, struct in_force *in_force)
     log_event(LOG_NOTICE, "in-force", "manifest=%llu epoch=%llu endorsed=%d",
               (unsigned long long)in_force->bundle->manifest->version,
               (unsigned long long)in_force->bundle->manifest->epoch, in_force->bundle->endorsed);
+    staged_verdicts_follow(tcd->staged_verdicts, in_force->bundle->manifest);
     references_follow(tcd);
     if (!in_force->bundle->endorsed ||
         bundle_scope(in_force->bundle).epoch != authority_scope(tcd->authority)->epoch) {
@@ -396,6 +398,7 @@ static enum status make_parts(struct tcd *tcd, struct refusal *ret_refusal)
     TRY(machine_new(&tcd->config.perimeter_id, &callbacks, &tcd->machine));
     TRY(leases_new(&tcd->leases));
     TRY(refusals_new(&tcd->refusals));
+    TRY(staged_verdicts_new(&tcd->staged_verdicts));
     TRY(quoter_new(&quoter, &tcd->quoter));
     TRY(node_server_new(tcd, &tcd->node_server));
     TRY(membership_new(tcd, &tcd->membership));
@@ -450,6 +453,7 @@ static void finish(struct tcd *tcd)
     vm_orders_free(tcd->vm_orders);
     leases_free(tcd->leases);
     refusals_free(tcd->refusals);
+    staged_verdicts_free(tcd->staged_verdicts);
     machine_free(tcd->machine);
     while (tcd->credentials) {
         struct credentials *previous = tcd->credentials->previous;

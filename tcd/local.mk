@@ -41,6 +41,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/quoter.c %D%/quoter.h \
 	%D%/reference_sets.c %D%/reference_sets.h \
 	%D%/refusals.c %D%/refusals.h \
+	%D%/staged_verdicts.c %D%/staged_verdicts.h \
 	%D%/tcd.h \
 	%D%/vm_orders.c %D%/vm_orders.h %D%/vm_orders_internal.h \
 	%D%/vm_migrations.c \

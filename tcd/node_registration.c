@@ -7,6 +7,7 @@
 #include "tcd/boot_record.h"
 #include "tcd/node_session.h"
 #include "tcd/proposals.h"
+#include "tcd/staged_verdicts.h"
 
 #include "lib/base/log.h"
 
@@ -102,8 +103,7 @@ static void done_hello(struct node_session *session)
         refuse_or_fail(session, "hello");
         return;
     }
-    status = in_force_references(task->in_force, verifier_policy(task->verifier), time_wall_s(),
-                                 &task->references);
+    status = node_task_use_references(session, verifier_policy(task->verifier));
     if (status != STATUS_OK) {
         fail(session, "reference sets", status);
         return;
@@ -300,8 +300,14 @@ static struct command member_joined(const struct node_session *session)
 
 static void done_evidence(struct node_session *session)
 {
+    const struct verifier_sight sight = verifier_sight(session->task->verifier);
     struct command command;
 
+    if (sight.is_proven && sight.role == ATTESTER_NODE &&
+        (session->task->status == STATUS_OK || session->task->status == STATUS_REFUSED)) {
+        staged_verdicts_note(session->server->tcd->staged_verdicts, sight.name,
+                             &session->task->references, true, time_wall_s());
+    }
     if (session->task->status != STATUS_OK) {
         refuse_or_fail(session, "evidence");
         return;

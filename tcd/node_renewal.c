@@ -6,6 +6,7 @@
 #include "tcd/boot_record.h"
 #include "tcd/node_session.h"
 #include "tcd/proposals.h"
+#include "tcd/staged_verdicts.h"
 #include "tcd/vm_orders.h"
 
 #include <stdio.h>
@@ -137,7 +138,11 @@ static enum status use_policy(struct node_session *session, const struct node *n
     TRY(node_task_begin(session, in_force));
     session->task->registered = node->registration;
     session->task->policy = entry->policy;
-    return in_force_references(in_force, entry->policy, time_wall_s(), &session->task->references);
+    TRY(node_task_use_references(session, entry->policy));
+    /* A new leader does not know what the old one was told by staged sets. */
+    session->is_whole |= !staged_verdicts_are_complete(
+        session->server->tcd->staged_verdicts, entry->name, &session->task->references.staged);
+    return STATUS_OK;
 }
 
 /* After a change of policy everything is appraised again; else only what is new. */
@@ -273,6 +278,18 @@ static enum status batch_add(struct node_server *server, const struct renewal *i
     return STATUS_OK;
 }
 
+static void staged_note(const struct node_session *session)
+{
+    const struct tcd *tcd = session->server->tcd;
+    const struct node *node =
+        registry_node_by_registration(tcd_registry(tcd), session->registration_id);
+
+    if (node) {
+        staged_verdicts_note(tcd->staged_verdicts, node->name.text, &session->task->references,
+                             session->is_whole, time_wall_s());
+    }
+}
+
 static void done_renewal(struct node_session *session)
 {
     const struct node_task *task = session->task;
@@ -285,6 +302,9 @@ static void done_renewal(struct node_session *session)
         .progress = progress_of_boot(boot),
     };
 
+    if (task->status == STATUS_OK || task->status == STATUS_REFUSED) {
+        staged_note(session);
+    }
     if (task->status == STATUS_REFUSED) {
         quarantine(session);
         return;

@@ -77,8 +77,27 @@ void node_task_end(struct node_session *session)
         bytes_free(&task->challenge);
         in_force_release(task->in_force);
         bytes_free(&task->input);
+        free(task->staged_refusals);
         free(task);
     }
+}
+
+enum status node_task_use_references(struct node_session *session,
+                                     const struct manifest_policy *policy)
+{
+    struct node_task *task = session->task;
+    struct references *references = &task->references;
+
+    TRY(in_force_references(task->in_force, policy, time_wall_s(), references));
+    if (references->staged.count > 0) {
+        free(task->staged_refusals);
+        task->staged_refusals = calloc(references->staged.count, sizeof *task->staged_refusals);
+        if (!task->staged_refusals) {
+            return STATUS_NO_MEMORY;
+        }
+        references->staged_refusals = task->staged_refusals;
+    }
+    return STATUS_OK;
 }
 
 void node_session_bind(struct node_session *session, uint64_t registration_id)

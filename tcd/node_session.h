@@ -27,8 +27,9 @@ struct node_task {
     struct in_force *in_force;            /* under which it began */
     const struct manifest_policy *policy; /* of in_force, as the references that it names */
     struct references references;
-    struct bytes input; /* the frame's payload */
-    enum status status; /* of the last worker's job; with session->refusal */
+    struct refusal *staged_refusals; /* of references; NULL while none is staged */
+    struct bytes input;              /* the frame's payload */
+    enum status status;              /* of the last worker's job; with session->refusal */
 
     /* registration */
     struct verifier *verifier;
@@ -90,6 +91,10 @@ struct node_server {
     struct renewal_batch *batch;  /* collects; NULL while empty */
     bool registrations_moved;     /* some may have ended since the sessions were looked at */
 };
+
+/* The reference sets of the task's policy; what in_force_references() says of them. */
+WARN_UNUSED enum status node_task_use_references(struct node_session *session,
+                                                 const struct manifest_policy *policy);
 
 /* Answers, and what they do to the session. */
 void node_session_send(struct node_session *session, Tccp__NodeMessageKind kind,

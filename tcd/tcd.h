@@ -47,6 +47,7 @@ struct tcd {
     struct machine *machine;
     struct replica *replica; /* NULL before PHASE_RUNNING */
     struct reference_sets *reference_sets;
+    struct staged_verdicts *staged_verdicts;
     uint64_t raft_id;
 
     struct api_server *api_server;

@@ -96,6 +96,13 @@ static enum status values_check(const struct evidence_view *evidence, uint32_t m
     return STATUS_OK;
 }
 
+static void staged_set(const struct references *references, enum refusal_code code)
+{
+    for (size_t i = 0; i < references->staged.count; i++) {
+        references->staged_refusals[i] = (struct refusal){.code = code};
+    }
+}
+
 /* Notes what the staged sets say, and that is all. */
 static void staged_note(struct refusal *note, enum status status, const struct refusal *refusal)
 {
@@ -129,15 +136,15 @@ static enum status boot_appraise(const struct evidence_view *evidence,
     uint32_t judged = reference_list_judged_pcrs(&references->enforced);
     const struct reference_set *accepted_by = NULL;
 
-    if (inputs->policy->needs_event_log || judged) {
-        TRY(event_log_appraise(evidence->event_log, &appraisal->pcrs, judged, refusal));
-    }
     for (size_t i = 0; i < references->staged.count; i++) {
         struct refusal objection;
 
         staged_note(&references->staged_refusals[i],
                     staged_check_boot(references->staged.sets[i], evidence, appraisal, &objection),
                     &objection);
+    }
+    if (inputs->policy->needs_event_log || judged) {
+        TRY(event_log_appraise(evidence->event_log, &appraisal->pcrs, judged, refusal));
     }
     TRY(reference_list_check_boot(&references->enforced, appraisal->boot.firmware,
                                   evidence->event_log, &appraisal->pcrs, &accepted_by, refusal));
@@ -244,6 +251,7 @@ static enum status quote_appraise(const struct evidence_view *evidence,
     if (!is_whole && !continues(inputs, boot)) {
         return STATUS_CONFLICT;
     }
+    staged_set(&inputs->references, REFUSAL_NONE);
     if (is_whole) {
         status = boot_appraise(evidence, inputs, appraisal, refusal);
     } else {
@@ -281,6 +289,7 @@ enum status appraisal_run(const struct evidence_view *evidence,
     const struct attestation_key *ak = NULL;
     struct appraisal appraisal = {0};
 
+    staged_set(&inputs->references, REFUSAL_NOT_READY);
     switch (inputs->ak_trust) {
     case AK_TRUST_BY_EK:
         TRY(ek_appraise(evidence, inputs, &appraisal.ek_name, refusal));

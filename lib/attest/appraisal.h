@@ -52,7 +52,8 @@ enum ak_trust {
 struct references {
     struct reference_list enforced; /* one has to accept; none: only the policy has to */
     struct reference_list staged;   /* appraised besides, and only reported */
-    /* A place for each that is staged: its refusal, or REFUSAL_NONE. May be NULL where none is. */
+    /* A place for each that is staged: its refusal, or REFUSAL_NONE; REFUSAL_NOT_READY where the
+     * evidence was no good before it came to that. May be NULL where none is staged. */
     struct refusal *staged_refusals;
 };
 

@@ -186,17 +186,44 @@ refused() {
     host_measures n1 "$quoted_entries"
     eventually 20 n1 tc1 tc2 tc3 -- node_is n1 quarantined
     [ "$(perimeter_json .reason node get n1)" = file-not-allowed ]
-    [[ $(perimeter_json .detail node get n1) == /* ]]
+    [[ $(perimeter_json .finding.subject node get n1) == /* ]]
+    run -3 perimeter_ctl node explain n1
+    [[ $output == *"file "*" = /"* ]]
+}
+
+staged_says() {
+    [ "$(perimeter_json ".staged[] | select(.set == \"$2\") | .verdict" node get "$1")" = "$3" ]
+}
+
+@test "a staged set says who would be let in and who shut out, and changes nothing" {
+    local path digest next cmdline
+
+    path=$(perimeter_json .finding.subject node get n1)
+    digest=$(perimeter_json .finding.seen node get n1)
+    sed "s|^}|    file $digest = $path\n}|" "$perimeter/good.policy" >"$perimeter/next.policy"
+    evidence_folder cmdline
+    "$TOP_BUILDDIR/cli/tccpctl" policy learn --from "$perimeter/evidence/cmdline" --name cmdline --out "$perimeter/cmdline.policy"
+    perimeter_ctl policy upload "$perimeter/next.policy" "$perimeter/cmdline.policy"
+    "$TOP_BUILDDIR/cli/tccpctl" -q policy compile "$perimeter/next.policy" --out "$perimeter/next.set"
+    "$TOP_BUILDDIR/cli/tccpctl" -q policy compile "$perimeter/cmdline.policy" --out "$perimeter/cmdline.set"
+    next=$(digest "$perimeter/next.set")
+    cmdline=$(digest "$perimeter/cmdline.set")
+    manifest 3 "reference $(digest "$perimeter/good.set") = enforced" "reference $next = staged" "reference $cmdline = staged"
+    apply
+    perimeter_start n2
+    # What it would be let in for, and the one file that the other does not know.
+    eventually 30 n1 tc1 tc2 tc3 -- staged_says n1 "$next" accepted
+    eventually 30 n1 tc1 tc2 tc3 -- staged_says n1 "$cmdline" refused
+    eventually 30 n2 tc1 tc2 tc3 -- staged_says n2 "$cmdline" accepted
+    eventually 30 n2 tc1 tc2 tc3 -- staged_says n2 "$next" refused
+    [ "$(perimeter_json ".[] | select(.digest == \"$next\") | \"\(.staged_accepts) \(.staged_refuses)\"" policy list)" = "1 1" ]
+    process_end n2
+    refute node_is n1 live
+    refute node_is n2 live
 }
 
 @test "a policy that knows the file is put beside the old one, and the node comes back by itself" {
-    local path digest
-
-    read -r path digest < <(perimeter_json .detail node get n1 | sed 's/^\(.*\) (entry .*) is \([0-9a-f]*\),.*/\1 \2/')
-    sed "s|^}|    file $digest = $path\n}|" "$perimeter/good.policy" >"$perimeter/next.policy"
-    "$TOP_BUILDDIR/cli/tccpctl" -q policy compile "$perimeter/next.policy" --out "$perimeter/next.set"
-    perimeter_ctl policy upload "$perimeter/next.set"
-    manifest 3 "reference $(digest "$perimeter/good.set") = enforced" "reference $(digest "$perimeter/next.set") = enforced"
+    manifest 4 "reference $(digest "$perimeter/good.set") = enforced" "reference $(digest "$perimeter/next.set") = enforced"
     apply
     eventually 60 n1 tc1 tc2 tc3 -- node_is n1 live
 }
@@ -205,7 +232,7 @@ refused() {
     local before renewal
 
     before=$(registration n1)
-    manifest 4 "reference $(digest "$perimeter/next.set") = enforced"
+    manifest 5 "reference $(digest "$perimeter/next.set") = enforced"
     apply
     renewal=$(perimeter_json .renewal node get n1)
     eventually 20 n1 tc1 tc2 tc3 -- node_renewed_after n1 $((renewal + 1))
@@ -213,7 +240,7 @@ refused() {
 }
 
 @test "rollback: under the old policy again the node is out" {
-    manifest 5 "reference $(digest "$perimeter/good.set") = enforced"
+    manifest 6 "reference $(digest "$perimeter/good.set") = enforced"
     apply
     eventually 20 n1 tc1 tc2 tc3 -- node_is n1 quarantined
     [ "$(perimeter_json .reason node get n1)" = file-not-allowed ]

@@ -59,8 +59,8 @@ static void a_finding_comes_with_the_line_that_would_accept_it(void **state)
     } cases[] = {
         {"file-not-allowed", "/usr/bin/ls", "file " DIGEST " = /usr/bin/ls", "15"},
         {"pcr-not-allowed", "PCR 7", "pcr 7 = " DIGEST, "every listed PCR"},
-        {"event-unexpected", "event 3, PCR 4", "event " DIGEST " (event 3, PCR 4)", "11"},
-        {"ima-violation", "/var/log/x", "except /var/log/x", "16"},
+        {"event-unexpected", "event 3, PCR 4, EFI_ACTION", "event 4 EFI_ACTION = " DIGEST, "11"},
+        {"ima-violation", "/var/log/x y", "except_violation = /var/log/x%20y", "16"},
     };
     struct subject subject;
 

@@ -8,6 +8,7 @@ UNIT_TCD = \
 	tests/unit/tcd/test_quoter \
 	tests/unit/tcd/test_reference_sets \
 	tests/unit/tcd/test_refusals \
+	tests/unit/tcd/test_staged_verdicts \
 	tests/unit/tcd/test_replica \
 	tests/unit/tcd/test_proposals \
 	tests/unit/tcd/test_vm_release \
@@ -35,6 +36,8 @@ tests_unit_tcd_test_machine_LDADD = tests/support/libperimetertest.a tests/suppo
 tests_unit_tcd_test_reference_sets_SOURCES = %D%/test_reference_sets.c
 tests_unit_tcd_test_reference_sets_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
 tests_unit_tcd_test_reference_sets_LDADD = $(LINK_TCD) tests/support/libcorefixture.a $(LINK_CORE) $(LINK_TEST)
+tests_unit_tcd_test_staged_verdicts_SOURCES = %D%/test_staged_verdicts.c
+tests_unit_tcd_test_staged_verdicts_LDADD = tests/support/libperimetertest.a $(LINK_TCD) $(LINK_TEST)
 # These play what their piece of tcd leans on, and take its object alone.
 tests_unit_tcd_test_proposals_SOURCES = %D%/test_proposals.c
 tests_unit_tcd_test_proposals_LDADD = $(LINK_TCD) $(LINK_CORE) $(LINK_TEST)
