@@ -104,6 +104,10 @@ apply() {
     perimeter_ctl perimeter apply "$perimeter/manifest.signed" --wait --timeout 15s
 }
 
+version_is() {
+    [ "$(perimeter_json .version perimeter show)" = "$1" ]
+}
+
 digest() {
     sha256sum "$1" | cut -d ' ' -f 1
 }
@@ -129,7 +133,7 @@ refused() {
 @test "a set that was uploaded is on all members, and the manifest takes effect" {
     perimeter_ctl policy upload "$perimeter/good.set"
     apply
-    [ "$(perimeter_json .version perimeter show)" = 2 ]
+    eventually 10 tc1 tc2 tc3 -- version_is 2
     eventually 10 tc1 tc2 tc3 -- digests_agree
     perimeter_ctl policy download "$(digest "$perimeter/good.set")" --out "$perimeter/again.set"
     cmp "$perimeter/good.set" "$perimeter/again.set"
