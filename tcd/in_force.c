@@ -27,6 +27,8 @@ enum status in_force_of_bundle(struct view bytes, const struct digest *perimeter
     in_force->references = 1;
     TRY(bundle_check(bytes, &expectation, &in_force->bundle, ret_refusal));
     TRY(bytes_copy(bytes, &in_force->bundle_bytes));
+    TRY(ek_authorities_new(in_force->bundle->manifest->cas, in_force->bundle->manifest->ca_count,
+                           &in_force->authorities));
     message = (Tccp__PerimeterBundle *)protobuf_unpack(&tccp__perimeter_bundle__descriptor, bytes,
                                                        BUNDLE_SIZE_MAX);
     if (!message) {
@@ -193,6 +195,7 @@ void in_force_release(struct in_force *in_force)
         open_reference_release(in_force->open[i]);
     }
     free(in_force->open);
+    ek_authorities_free(in_force->authorities);
     bytes_free(&in_force->bundle_bytes);
     bytes_free(&in_force->ca_extension);
     free(in_force);

@@ -11,13 +11,15 @@
 #define TCCP_TCD_IN_FORCE_H
 
 #include "lib/attest/appraisal.h"
+#include "lib/attest/ek_certificate.h"
 #include "lib/perimeter/bundle.h"
 #include "tcd/reference_sets.h"
 
 struct in_force {
     unsigned references;
     struct bundle *bundle;
-    struct bytes bundle_bytes; /* PerimeterBundle */
+    struct bytes bundle_bytes;          /* PerimeterBundle */
+    struct ek_authorities *authorities; /* of the manifest */
     struct bytes ca_extension; /* the same without its manifest: what the CA certificate carries */
     /* Reference sets that its policies name, as far as they are open; held. */
     size_t open_count;

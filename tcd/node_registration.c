@@ -148,6 +148,7 @@ void node_registration_hello(struct node_session *session, struct bytes *payload
     config = (struct verifier_config){
         .bundle = in_force->bundle,
         .bundle_bytes = bytes_view(&in_force->bundle_bytes),
+        .authorities = in_force->authorities,
         .channel = session->channel,
         .now_s = time_wall_s(),
     };

@@ -5,6 +5,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 /* TCG EK Credential Profile. */
@@ -23,10 +24,6 @@ enum { OID_TEXT_SIZE = 80, CHAIN_DEPTH_MAX = 6, CHAIN_SECURITY_LEVEL = 2 };
 static inline void x509_cleanup(X509 **certificate)
 {
     X509_free(*certificate);
-}
-static inline void x509_store_cleanup(X509_STORE **store)
-{
-    X509_STORE_free(*store);
 }
 static inline void x509_store_ctx_cleanup(X509_STORE_CTX **context)
 {
@@ -53,42 +50,73 @@ static enum status certificate_parse(struct view der, X509 **ret_certificate)
     return *ret_certificate && at == der.data + der.size ? STATUS_OK : STATUS_MALFORMED;
 }
 
-/* A store that holds the given CAs, looks nowhere else, and lives at now_s. */
-static enum status store_make(const struct view *cas, size_t ca_count, uint64_t now_s,
-                              X509_STORE **ret_store, struct refusal *refusal)
-{
-    X509_VERIFY_PARAM *parameters;
+struct ek_authorities {
+    X509_STORE *store; /* looks nowhere else */
+    struct refusal
+        refusal; /* of every certificate; REFUSAL_NONE where the CAs are what they should be */
+};
 
-    *ret_store = X509_STORE_new();
-    if (!*ret_store) {
-        return STATUS_NO_MEMORY;
+static enum status store_fill(struct ek_authorities *authorities, const struct view *cas,
+                              size_t ca_count)
+{
+    if (ca_count > EK_CA_COUNT_MAX) {
+        authorities->refusal = refusal_make(REFUSAL_EK_CHAIN, "more than %d CAs", EK_CA_COUNT_MAX);
+        return STATUS_OK;
     }
-    parameters = X509_STORE_get0_param(*ret_store);
-    /* The manifest may name an intermediate without its root. */
-    if (X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN) != 1) {
-        return STATUS_CRYPTO;
-    }
-    X509_VERIFY_PARAM_set_time(parameters, (time_t)now_s);
-    X509_VERIFY_PARAM_set_depth(parameters, CHAIN_DEPTH_MAX);
-    X509_VERIFY_PARAM_set_auth_level(parameters, CHAIN_SECURITY_LEVEL);
     for (size_t i = 0; i < ca_count; i++) {
         __attribute__((cleanup(x509_cleanup))) X509 *ca = NULL;
 
         if (certificate_parse(cas[i], &ca) != STATUS_OK) {
-            return refuse(refusal, REFUSAL_EK_CHAIN, "CA %zu of the manifest is no certificate",
-                          i + 1);
+            authorities->refusal =
+                refusal_make(REFUSAL_EK_CHAIN, "CA %zu of the manifest is no certificate", i + 1);
+            return STATUS_OK;
         }
-        if (X509_STORE_add_cert(*ret_store, ca) != 1) {
+        if (X509_STORE_add_cert(authorities->store, ca) != 1) {
             return STATUS_NO_MEMORY;
         }
     }
     return STATUS_OK;
 }
 
-static enum status chain_check(X509 *certificate, const struct view *cas, size_t ca_count,
+enum status ek_authorities_new(const struct view *cas, size_t ca_count,
+                               struct ek_authorities **ret_authorities)
+{
+    OWN(ek_authorities) struct ek_authorities *authorities = calloc(1, sizeof *authorities);
+    X509_VERIFY_PARAM *parameters;
+    enum status status;
+
+    if (!authorities) {
+        return STATUS_NO_MEMORY;
+    }
+    authorities->store = X509_STORE_new();
+    if (!authorities->store) {
+        return STATUS_NO_MEMORY;
+    }
+    parameters = X509_STORE_get0_param(authorities->store);
+    /* The manifest may name an intermediate without its root. */
+    if (X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN) != 1) {
+        return STATUS_CRYPTO;
+    }
+    X509_VERIFY_PARAM_set_depth(parameters, CHAIN_DEPTH_MAX);
+    X509_VERIFY_PARAM_set_auth_level(parameters, CHAIN_SECURITY_LEVEL);
+    status = store_fill(authorities, cas, ca_count);
+    ERR_clear_error(); /* What OpenSSL complained about is in the refusal. */
+    TRY(status);
+    *ret_authorities = TAKE(authorities);
+    return STATUS_OK;
+}
+
+void ek_authorities_free(struct ek_authorities *authorities)
+{
+    if (authorities) {
+        X509_STORE_free(authorities->store);
+        free(authorities);
+    }
+}
+
+static enum status chain_check(X509 *certificate, const struct ek_authorities *authorities,
                                uint64_t now_s, struct refusal *refusal)
 {
-    __attribute__((cleanup(x509_store_cleanup))) X509_STORE *store = NULL;
     __attribute__((cleanup(x509_store_ctx_cleanup))) X509_STORE_CTX *context = X509_STORE_CTX_new();
     char issuer[128] = "";
     int error, depth;
@@ -96,10 +124,13 @@ static enum status chain_check(X509 *certificate, const struct view *cas, size_t
     if (!context) {
         return STATUS_NO_MEMORY;
     }
-    TRY(store_make(cas, ca_count, now_s, &store, refusal));
-    if (X509_STORE_CTX_init(context, store, certificate, NULL) != 1) {
+    if (authorities->refusal.code != REFUSAL_NONE) {
+        return refuse(refusal, authorities->refusal.code, "%s", authorities->refusal.detail);
+    }
+    if (X509_STORE_CTX_init(context, authorities->store, certificate, NULL) != 1) {
         return STATUS_CRYPTO;
     }
+    X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(context), (time_t)now_s);
     if (X509_verify_cert(context) == 1) {
         /* A certificate that is itself listed among the CAs would be a chain of one. */
         return X509_STORE_CTX_get0_chain(context) &&
@@ -281,22 +312,29 @@ enum status ek_certificate_profile_check(struct view der, const struct tpm_publi
     return status;
 }
 
-enum status ek_certificate_check(struct view der, const struct tpm_public *ek,
-                                 const struct view *cas, size_t ca_count, uint64_t now_s,
-                                 struct refusal *refusal)
+enum status ek_certificate_check_by(struct view der, const struct tpm_public *ek,
+                                    const struct ek_authorities *authorities, uint64_t now_s,
+                                    struct refusal *refusal)
 {
     __attribute__((cleanup(x509_cleanup))) X509 *certificate = NULL;
     enum status status = certificate_read(der, &certificate, refusal);
 
-    if (status == STATUS_OK && ca_count > EK_CA_COUNT_MAX) {
-        status = refuse(refusal, REFUSAL_EK_CHAIN, "more than %d CAs", EK_CA_COUNT_MAX);
-    }
     if (status == STATUS_OK) {
-        status = chain_check(certificate, cas, ca_count, now_s, refusal);
+        status = chain_check(certificate, authorities, now_s, refusal);
     }
     if (status == STATUS_OK) {
         status = profile_check(certificate, ek, refusal);
     }
     ERR_clear_error();
     return status;
+}
+
+enum status ek_certificate_check(struct view der, const struct tpm_public *ek,
+                                 const struct view *cas, size_t ca_count, uint64_t now_s,
+                                 struct refusal *refusal)
+{
+    OWN(ek_authorities) struct ek_authorities *authorities = NULL;
+
+    TRY(ek_authorities_new(cas, ca_count, &authorities));
+    return ek_certificate_check_by(der, ek, authorities, now_s, refusal);
 }

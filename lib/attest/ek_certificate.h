@@ -19,6 +19,16 @@ WARN_UNUSED enum status ek_certificate_profile_check(struct view certificate,
                                                      const struct tpm_public *ek,
                                                      struct refusal *ret_refusal);
 
+/* CAs that were taken apart once: to do so costs as much as the check of a certificate, for each of
+ * them. Never changes: threads may share it. */
+struct ek_authorities;
+/* DER; at most EK_CA_COUNT_MAX, and each a certificate, or else every check refuses: EK_CHAIN.
+ * STATUS_NO_MEMORY, STATUS_CRYPTO. */
+WARN_UNUSED enum status ek_authorities_new(const struct view *cas, size_t ca_count,
+                                           struct ek_authorities **ret_authorities);
+void ek_authorities_free(struct ek_authorities *authorities); /* NULL is ignored */
+DEFINE_OWN_POINTER(ek_authorities, ek_authorities_free)
+
 /*
  * The certificate (DER, nothing after it) of the endorsement key `ek`:
  * - chains to one of the CAs (DER; roots and intermediates of TPM manufacturers as the manifest
@@ -32,6 +42,11 @@ WARN_UNUSED enum status ek_certificate_profile_check(struct view certificate,
  * Costs two or three signature checks: a caller that sees the same certificate again under the same
  * CAs may remember the verdict with its expiry.
  */
+WARN_UNUSED enum status ek_certificate_check_by(struct view certificate,
+                                                const struct tpm_public *ek,
+                                                const struct ek_authorities *authorities,
+                                                uint64_t now_s, struct refusal *ret_refusal);
+/* The same for CAs that are needed once. */
 WARN_UNUSED enum status ek_certificate_check(struct view certificate, const struct tpm_public *ek,
                                              const struct view *cas, size_t ca_count,
                                              uint64_t now_s, struct refusal *ret_refusal);

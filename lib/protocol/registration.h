@@ -22,6 +22,7 @@
 
 #include "lib/attest/appraisal.h"
 #include "lib/attest/credential.h"
+#include "lib/attest/ek_certificate.h"
 #include "lib/base/merkle.h"
 #include "lib/base/refusal.h"
 #include "lib/base/secret.h"
@@ -122,6 +123,8 @@ struct view attester_bundle_bytes(const struct attester *attester);
 struct verifier_config {
     const struct bundle *bundle; /* what is in force */
     struct view bundle_bytes;    /* the same, serialised */
+    /* The manifest's CAs of TPM manufacturers, where they were taken apart before; or NULL. */
+    const struct ek_authorities *authorities;
     struct channel channel;
     uint8_t nonce[NONCE_SIZE]; /* fresh */
     /* Fresh, secret: wiped with the session. */

@@ -163,6 +163,19 @@ enum status registration_policy(const struct manifest *manifest, enum attester_r
                   role == ATTESTER_MEMBER ? "member" : "node", text);
 }
 
+static enum status check_ek(const struct verifier *verifier, struct refusal *ret_refusal)
+{
+    const struct verifier_config *config = &verifier->config;
+    const struct manifest *manifest = config->bundle->manifest;
+    struct view certificate = protobuf_view(verifier->hello->ek_certificate);
+
+    return config->authorities
+               ? ek_certificate_check_by(certificate, &verifier->ek, config->authorities,
+                                         config->now_s, ret_refusal)
+               : ek_certificate_check(certificate, &verifier->ek, manifest->cas, manifest->ca_count,
+                                      config->now_s, ret_refusal);
+}
+
 /* Appraisal checks 2 and 3, and the manifest: may this TPM come in at all? */
 static enum status check_identity(struct verifier *verifier, struct refusal *ret_refusal)
 {
@@ -175,9 +188,7 @@ static enum status check_identity(struct verifier *verifier, struct refusal *ret
                         &verifier->ak.name)) {
         return refuse(ret_refusal, REFUSAL_AK_NAME, "member %s", verifier->name);
     }
-    TRY(ek_certificate_check(protobuf_view(verifier->hello->ek_certificate), &verifier->ek,
-                             manifest->cas, manifest->ca_count, verifier->config.now_s,
-                             ret_refusal));
+    TRY(check_ek(verifier, ret_refusal));
     return attestation_key_check(&verifier->ak, ret_refusal);
 }
 

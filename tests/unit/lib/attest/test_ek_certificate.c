@@ -271,9 +271,60 @@ static void certificate_of_the_other_kind_of_the_same_tpm_is_refused(void **stat
         refusal, REFUSAL_EK_CERTIFICATE);
 }
 
+static void authorities_taken_apart_once_decide_as_those_that_were_not(void **state)
+{
+    OWN(soft_ca) struct soft_ca ca = soft_ca_new(EVIDENCE_NOW_S);
+    OWN(soft_ca) struct soft_ca stranger = soft_ca_new(EVIDENCE_NOW_S);
+    OWN(soft_key) struct soft_key ek = soft_ek_new(SOFT_P256);
+    OWN(bytes) struct bytes good = soft_ca_issue(&soft_recipe_ecc, &ek, &ca);
+    OWN(bytes) struct bytes foreign = soft_ca_issue(&soft_recipe_ecc, &ek, &stranger);
+    OWN(ek_authorities) struct ek_authorities *authorities = NULL;
+    const struct view der = bytes_view(&ca.der);
+    struct tpm_public public_area;
+    struct refusal refusal;
+
+    (void)state;
+    assert_ok(tpm_public_parse(soft_key_public(&ek), &public_area));
+    assert_ok(ek_authorities_new(&der, 1, &authorities));
+    /* The time is the check's, not the one at which they were taken apart. */
+    for (unsigned i = 0; i < 2; i++) {
+        assert_ok(ek_certificate_check_by(bytes_view(&good), &public_area, authorities,
+                                          EVIDENCE_NOW_S, &refusal));
+        assert_refused(ek_certificate_check_by(bytes_view(&good), &public_area, authorities,
+                                               EVIDENCE_NOW_S + 2 * 86400, &refusal),
+                       refusal, REFUSAL_CERTIFICATE_EXPIRED);
+        assert_refused(ek_certificate_check_by(bytes_view(&good), &public_area, authorities,
+                                               EVIDENCE_NOW_S - 2 * 86400, &refusal),
+                       refusal, REFUSAL_NOT_YET_VALID);
+        assert_refused(ek_certificate_check_by(bytes_view(&foreign), &public_area, authorities,
+                                               EVIDENCE_NOW_S, &refusal),
+                       refusal, REFUSAL_EK_CHAIN);
+    }
+}
+
+static void authorities_with_one_that_is_no_certificate_accept_nothing(void **state)
+{
+    OWN(soft_ca) struct soft_ca ca = soft_ca_new(EVIDENCE_NOW_S);
+    OWN(soft_key) struct soft_key ek = soft_ek_new(SOFT_P256);
+    OWN(bytes) struct bytes good = soft_ca_issue(&soft_recipe_ecc, &ek, &ca);
+    OWN(ek_authorities) struct ek_authorities *authorities = NULL;
+    const struct view cas[] = {bytes_view(&ca.der), view_string("no certificate")};
+    struct tpm_public public_area;
+    struct refusal refusal;
+
+    (void)state;
+    assert_ok(tpm_public_parse(soft_key_public(&ek), &public_area));
+    assert_ok(ek_authorities_new(cas, 2, &authorities));
+    assert_refused(ek_certificate_check_by(bytes_view(&good), &public_area, authorities,
+                                           EVIDENCE_NOW_S, &refusal),
+                   refusal, REFUSAL_EK_CHAIN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(authorities_taken_apart_once_decide_as_those_that_were_not),
+        cmocka_unit_test(authorities_with_one_that_is_no_certificate_accept_nothing),
         cmocka_unit_test(certificate_outside_the_profile_is_refused),
         cmocka_unit_test(certificate_of_another_ca_is_refused),
         cmocka_unit_test(certificate_without_any_ca_is_refused),
