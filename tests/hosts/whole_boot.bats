@@ -147,7 +147,7 @@ changed_root() {
     boots "$perimeter/good.img"
     eventually 90 host tc1 tc2 tc3 -- node_is host live
     [ "$(perimeter_json .registration node get host)" = "$(host_field registered registration)" ]
-    perimeter_ctl node list | grep -E '^host +live'
+    perimeter_ctl node list | grep -E '^host +good'
     [ "$(host_tried)" = accepted ]
 }
 
