@@ -337,3 +337,30 @@ TEXTS
     t policy learn --name "a b" --from "$evidence/good"
     expect 64
 }
+
+@test "the document's example compiles, and every statement and finding stands in it" {
+    local document=$TOP_SRCDIR/docs/POLICY.md keys findings name
+
+    awk '/^...$/ { inside = 0 } inside; /^...policy$/ { inside = 1 }' "$document" >example.policy
+    t policy compile example.policy -o json
+    expect 0
+    is "$(json .policy)" compute
+    is "$(json .files)" 1
+    mapfile -t keys < <(sed -n '/^} keys\[\] = {/,/^};/s/^    {"\([a-z_]*\)".*/\1/p' \
+        "$TOP_SRCDIR/lib/policy/policy_text.c")
+    mapfile -t findings < <(sed -n 's/^    X(.*, "\([a-z-]*\)").*/\1/p' "$TOP_SRCDIR/lib/policy/policy_lint.h")
+    [ "${#keys[@]}" -gt 10 ]
+    [ "${#findings[@]}" -gt 10 ]
+    for name in "${keys[@]}"; do
+        grep -qE "^\|.*[\`]${name}[ \`]" "$document" || {
+            printf 'no statement %s\n' "$name"
+            return 1
+        }
+    done
+    for name in "${findings[@]}"; do
+        grep -q "^| $name |" "$document" || {
+            printf 'no finding %s\n' "$name"
+            return 1
+        }
+    done
+}

@@ -383,43 +383,6 @@ static void pcr_that_is_absent_from_the_log_is_refused(void **state)
     assert_true(absent > 8);
 }
 
-/* --- IMA's entries --- */
-
-/* Each length within the template data, changed under a quote that covers the change. */
-static void template_data_of_wrong_lengths_are_refused(void **state)
-{
-    static const struct digest file = {{0xf1}};
-    static const int64_t changes[] = {-1, 1, 4, -4, INT32_MAX, -INT32_MAX};
-    /* From the end of the entry: signature 4 + 3, path 4 + 3, digest 4 + 40. */
-    static const size_t fields[] = {7, 7 + 7, 7 + 7 + 44};
-    struct view signature = view_string("sig");
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-        for (size_t j = 0; j < ARRAY_SIZE(changes); j++) {
-            OWN(writer) struct writer writer = writer_new(LOG_SIZE_MAX);
-            struct pcr_bank quoted = {.mask = 1u << PCR_IMA};
-            uint32_t length;
-            uint8_t *at;
-            struct refusal refusal;
-
-            ima_write(&writer, PCR_IMA, &file, "boot_aggregate", &signature, false);
-            ima_write(&writer, PCR_IMA, &file, "/x", &signature, false);
-            quoted.values[PCR_IMA] = ima_value(written(&writer));
-            assert_ok(entries_appraise(written(&writer), &quoted, NULL, &refusal));
-            at = writer.data + writer.size - fields[i];
-            length = (uint32_t)(at[0] | at[1] << 8 | at[2] << 16 | (uint32_t)at[3] << 24);
-            length = (uint32_t)((int64_t)length + changes[j]);
-            for (unsigned octet = 0; octet < 4; octet++) {
-                at[octet] = (uint8_t)(length >> 8 * octet);
-            }
-            quoted.values[PCR_IMA] = ima_value(written(&writer));
-            assert_refused(entries_appraise(written(&writer), &quoted, NULL, &refusal), refusal,
-                           REFUSAL_IMA_LOG);
-        }
-    }
-}
-
 /* What would be refused is refused where the quote covers it, and says nothing where it does not.
  */
 static void only_entries_within_the_quote_carry_weight(void **state)
@@ -467,7 +430,6 @@ int main(void)
         cmocka_unit_test(digest_over_other_data_is_refused),
         cmocka_unit_test(event_under_another_type_still_counts),
         cmocka_unit_test(pcr_that_is_absent_from_the_log_is_refused),
-        cmocka_unit_test(template_data_of_wrong_lengths_are_refused),
         cmocka_unit_test(only_entries_within_the_quote_carry_weight),
     };
     return cmocka_run_group_tests_name("hostile_logs", tests, NULL, NULL);

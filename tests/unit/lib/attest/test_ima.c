@@ -154,6 +154,82 @@ static void malformed_entries_are_refused(void **state)
     assert_log_refused(&writer);
 }
 
+/* Each length within the template data, changed under a quote that covers the change. */
+static void template_data_of_wrong_lengths_are_refused(void **state)
+{
+    static const int64_t changes[] = {-1, 1, 4, -4, INT32_MAX, -INT32_MAX};
+    /* From the end of the entry: signature 4 + 3, path 4 + 3, digest 4 + 40. */
+    static const size_t fields[] = {7, 7 + 7, 7 + 7 + 44};
+    struct view signature = view_string("sig");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        for (size_t j = 0; j < ARRAY_SIZE(changes); j++) {
+            OWN(writer) struct writer writer = writer_new(LOG_SIZE_MAX);
+            struct ima_state ima = {0};
+            struct digest quoted;
+            uint32_t length;
+            uint8_t *at;
+            struct refusal refusal;
+
+            ima_write(&writer, PCR_IMA, &file, "boot_aggregate", &signature, false);
+            ima_write(&writer, PCR_IMA, &file, "/x", &signature, false);
+            quoted = ima_value(written(&writer));
+            assert_ok(replay(written(&writer), &quoted, &ima, &refusal));
+            ima = (struct ima_state){0};
+            at = writer.data + writer.size - fields[i];
+            length = (uint32_t)(at[0] | at[1] << 8 | at[2] << 16 | (uint32_t)at[3] << 24);
+            length = (uint32_t)((int64_t)length + changes[j]);
+            for (unsigned octet = 0; octet < 4; octet++) {
+                at[octet] = (uint8_t)(length >> 8 * octet);
+            }
+            quoted = ima_value(written(&writer));
+            assert_refused(replay(written(&writer), &quoted, &ima, &refusal), refusal,
+                           REFUSAL_IMA_LOG);
+        }
+    }
+}
+
+/* Well-formed but for the digest, which is not as long as its hash says. */
+static void file_digest_of_another_length_is_refused(void **state)
+{
+    static const struct {
+        const char *name;
+        uint32_t digest_size;
+        bool good;
+    } cases[] = {
+        {"sha256", 32, true}, {"sha256", 31, false}, {"sha256", 33, false}, {"sha256", 0, false},
+        {"sha384", 48, true}, {"sha384", 32, false}, {"sha512", 64, true},  {"sha512", 63, false},
+        {"sha1", 20, false},  {"sha224", 28, false}, {"", 32, false},
+    };
+    static const uint8_t octets[64] = {0xf2}, header[20] = {0x5a};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        OWN(writer) struct writer writer = writer_new(LOG_SIZE_MAX);
+        uint32_t field_size = (uint32_t)strlen(cases[i].name) + 2 + cases[i].digest_size;
+        struct ima_state ima = {0};
+        struct digest quoted;
+        struct refusal refusal;
+
+        ima_write(&writer, PCR_IMA, &file, "boot_aggregate", NULL, false);
+        write_u32_le(&writer, PCR_IMA);
+        writer_view(&writer, VIEW_OF_ARRAY(header));
+        write_u32_le(&writer, 6);
+        writer_view(&writer, view_string("ima-ng"));
+        write_u32_le(&writer, 4 + field_size + 4 + 3);
+        write_u32_le(&writer, field_size);
+        writer_view(&writer, view_string(cases[i].name));
+        writer_view(&writer, (struct view){(const uint8_t *)":", 2});
+        writer_view(&writer, (struct view){octets, cases[i].digest_size});
+        write_u32_le(&writer, 3);
+        writer_view(&writer, (struct view){(const uint8_t *)"/x", 3});
+        quoted = ima_value(written(&writer));
+        assert_status(replay(written(&writer), &quoted, &ima, &refusal),
+                      cases[i].good ? STATUS_OK : STATUS_REFUSED);
+    }
+}
+
 static void log_that_does_not_begin_with_boot_aggregate_is_refused(void **state)
 {
     OWN(writer) struct writer writer = writer_new(LOG_SIZE_MAX);
@@ -318,6 +394,8 @@ int main(void)
         cmocka_unit_test(truncated_or_reordered_log_is_refused),
         cmocka_unit_test(any_flipped_bit_before_the_quoted_end_is_refused),
         cmocka_unit_test(malformed_entries_are_refused),
+        cmocka_unit_test(template_data_of_wrong_lengths_are_refused),
+        cmocka_unit_test(file_digest_of_another_length_is_refused),
         cmocka_unit_test(log_that_does_not_begin_with_boot_aggregate_is_refused),
         cmocka_unit_test(second_boot_aggregate_is_refused),
         cmocka_unit_test(log_above_its_limit_is_refused),
