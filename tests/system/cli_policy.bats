@@ -338,6 +338,51 @@ TEXTS
     expect 64
 }
 
+# The verdict that the boots' own account names for a folder: "accepted", or the reason of the refusal.
+named_verdict() {
+    sed -nE "s/^\| \`$1\` \|.*\| (accepted|refused: [a-z-]+).*\|$/\1/p" "$boots/README.md" | sed 's/^refused: //'
+}
+
+@test "boots of a machine in ways that its policy has never seen get the verdict of their account" {
+    local boots=$TOP_SRCDIR/tests/vectors/boots name reason subjects count=0
+
+    t policy learn --name baseline --from "$boots/baseline" --out baseline.policy
+    expect 0
+    t policy compile baseline.policy
+    expect 0
+    while IFS='|' read -r name reason subjects; do
+        is "$(named_verdict "$name")" "$reason"
+        t policy try baseline.policy.set "$boots/$name" --ca "$boots/ca/root.der" --ca "$boots/ca/issuer.der" -o json
+        count=$((count + 1))
+        if [ "$reason" = accepted ]; then
+            expect 0
+            is "$(json .verdict)" accepted
+            continue
+        fi
+        expect 3
+        is "$(json .verdict)" refused
+        is "$(json '.reasons[0].reason')" "$reason"
+        is "$(json '[.reasons[].subject | sub("^event [0-9]+, "; "") | sub("(?<pcr>PCR [0-9]+), .*"; .pcr)] | join(" ")')" \
+            "$subjects"
+    done <<'BOOTS'
+baseline|accepted|
+baseline-reboot|accepted|
+changed-file|file-not-allowed|/usr/sbin/nodeagent
+added-file|file-not-allowed|/etc/rc.local
+other-initrd|event-unexpected|PCR 4 PCR 9 PCR 11
+other-load-options|event-unexpected|PCR 4 PCR 9 PCR 11
+other-signer|secure-boot|db PCR 7
+larger-db|secure-boot|db PCR 7
+secure-boot-off|secure-boot|SecureBoot PCR 4 PCR 7
+other-firmware|event-unexpected|PCR 0
+firmware-without-secure-boot|secure-boot|SecureBoot PCR 0 PCR 1 PCR 4 PCR 7
+option-rom|event-unexpected|PCR 2
+second-option|event-unexpected|PCR 1 PCR 4
+BOOTS
+    # None was left out.
+    is "$count" "$(find "$boots" -mindepth 1 -maxdepth 1 -type d ! -name ca | wc -l)"
+}
+
 @test "the document's example compiles, and every statement and finding stands in it" {
     local document=$TOP_SRCDIR/docs/POLICY.md keys findings name
 
