@@ -15,6 +15,11 @@ static void collect(struct collector *collector, enum status status,
     }
 }
 
+static void value_visit(void *context, const struct refusal *objection)
+{
+    collect(context, STATUS_REFUSED, objection);
+}
+
 static enum status entry_visit(void *context, uint64_t number, const struct ima_entry *entry,
                                struct refusal *refusal)
 {
@@ -50,7 +55,9 @@ size_t reference_set_objections(const struct reference_set *set, const struct qu
 
     collect(&collector, reference_set_check_firmware(set, boot->firmware, &objection), &objection);
     if (set->has_secure_boot) {
-        collect(&collector, secure_boot_check(&set->secure_boot, boot->event_log, &objection),
+        collect(&collector,
+                secure_boot_check_all(&set->secure_boot, boot->event_log, value_visit, &collector,
+                                      &objection),
                 &objection);
     }
     if (set->has_events) {

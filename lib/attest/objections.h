@@ -21,7 +21,8 @@ struct quoted_boot {
 
 /*
  * Of the events of each PCR the first that does not fit is named (what follows it is out of step),
- * of files every one. Returns how many there were; at most OBJECTION_COUNT_MAX are visited.
+ * of Secure Boot every value and of files every one. Returns how many there were; at most
+ * OBJECTION_COUNT_MAX are visited.
  */
 size_t reference_set_objections(const struct reference_set *set, const struct quoted_boot *boot,
                                 objection_visitor visit, void *context);

@@ -23,10 +23,29 @@ void secure_boot_policy_free(struct secure_boot_policy *policy)
 struct walk {
     struct secure_boot_policy *learned; /* NULL: compare */
     const struct secure_boot_policy *policy;
+    secure_boot_visitor visit; /* NULL: the first objection ends the walk */
+    void *context;
     unsigned variable_count; /* of those in variable_names, in their order */
     unsigned authority_count;
     bool separated;
 };
+
+/* What is said of a value that is not allowed. */
+static enum status object(const struct walk *walk, enum status status,
+                          const struct refusal *objection, struct refusal *refusal)
+{
+    if (status != STATUS_REFUSED) {
+        return status;
+    }
+    if (walk->visit) {
+        walk->visit(walk->context, objection);
+        return STATUS_OK;
+    }
+    if (refusal) {
+        *refusal = *objection;
+    }
+    return status;
+}
 
 struct dbx_walk {
     struct digest_set *learned;
@@ -111,11 +130,20 @@ static enum status pin_apply(const struct walk *walk, enum secure_boot_pin pin,
                         event->number, names[pin], seen.text, allowed->count);
 }
 
+static enum status pin_judge(const struct walk *walk, enum secure_boot_pin pin,
+                             const struct event *event, struct refusal *refusal)
+{
+    struct refusal objection;
+
+    return object(walk, pin_apply(walk, pin, event, &objection), &objection, refusal);
+}
+
 static enum status variable_apply(struct walk *walk, const struct event *event,
                                   struct refusal *refusal)
 {
     static const uint8_t on[1] = {1};
     struct efi_variable variable;
+    struct refusal objection;
     enum variable expected;
 
     if (walk->separated || walk->variable_count >= VARIABLE_COUNT) {
@@ -138,15 +166,15 @@ static enum status variable_apply(struct walk *walk, const struct event *event,
         }
         return STATUS_OK;
     case VARIABLE_PK:
-        return pin_apply(walk, SECURE_BOOT_PK, event, refusal);
+        return pin_judge(walk, SECURE_BOOT_PK, event, refusal);
     case VARIABLE_KEK:
-        return pin_apply(walk, SECURE_BOOT_KEK, event, refusal);
+        return pin_judge(walk, SECURE_BOOT_KEK, event, refusal);
     case VARIABLE_DB:
-        return pin_apply(walk, SECURE_BOOT_DB, event, refusal);
+        return pin_judge(walk, SECURE_BOOT_DB, event, refusal);
     case VARIABLE_DBX:
         break;
     }
-    return dbx_apply(walk, variable.content, refusal);
+    return object(walk, dbx_apply(walk, variable.content, &objection), &objection, refusal);
 }
 
 static enum status event_apply(struct walk *walk, const struct event *event,
@@ -166,7 +194,7 @@ static enum status event_apply(struct walk *walk, const struct event *event,
         return STATUS_OK;
     case EVENT_EFI_VARIABLE_AUTHORITY:
         walk->authority_count++;
-        return pin_apply(walk, SECURE_BOOT_AUTHORITY, event, refusal);
+        return pin_judge(walk, SECURE_BOOT_AUTHORITY, event, refusal);
     default: /* a type of the firmware profile, from outside */
         return refuse(refusal, REFUSAL_SECURE_BOOT, "event %u (%s) has no business in PCR 7",
                       event->number, event_type_name(event->type));
@@ -211,6 +239,14 @@ enum status secure_boot_check(const struct secure_boot_policy *policy, struct vi
                               struct refusal *refusal)
 {
     struct walk walk = {.policy = policy};
+
+    return walk_log(&walk, log, refusal);
+}
+
+enum status secure_boot_check_all(const struct secure_boot_policy *policy, struct view log,
+                                  secure_boot_visitor visit, void *context, struct refusal *refusal)
+{
+    struct walk walk = {.policy = policy, .visit = visit, .context = context};
 
     return walk_log(&walk, log, refusal);
 }

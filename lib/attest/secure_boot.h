@@ -41,4 +41,14 @@ WARN_UNUSED enum status secure_boot_learn(struct view log, struct secure_boot_po
 WARN_UNUSED enum status secure_boot_check(const struct secure_boot_policy *policy, struct view log,
                                           struct refusal *ret_refusal);
 
+/* Called for each value that is not allowed. */
+typedef void (*secure_boot_visitor)(void *context, const struct refusal *objection);
+
+/* The same for people who mend a policy: values that are not pinned and a dbx that lacks something
+ * are visited, each of them, and do not end the check. STATUS_REFUSED for what does: Secure Boot is
+ * off, or the events are not those of a boot that it guarded. */
+WARN_UNUSED enum status secure_boot_check_all(const struct secure_boot_policy *policy,
+                                              struct view log, secure_boot_visitor visit,
+                                              void *context, struct refusal *ret_refusal);
+
 #endif

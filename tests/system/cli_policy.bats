@@ -371,7 +371,7 @@ changed-file|file-not-allowed|/usr/sbin/nodeagent
 added-file|file-not-allowed|/etc/rc.local
 other-initrd|event-unexpected|PCR 4 PCR 9 PCR 11
 other-load-options|event-unexpected|PCR 4 PCR 9 PCR 11
-other-signer|secure-boot|db PCR 7
+other-signer|secure-boot|db what an image was verified with PCR 7
 larger-db|secure-boot|db PCR 7
 secure-boot-off|secure-boot|SecureBoot PCR 4 PCR 7
 other-firmware|event-unexpected|PCR 0

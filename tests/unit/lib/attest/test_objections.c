@@ -110,6 +110,40 @@ static void all_that_is_wrong_is_named(void **state)
     assert_objection(violation, 3, REFUSAL_IMA_VIOLATION, "/payload/conf");
 }
 
+/* Each value of Secure Boot, so that whoever mends the policy need not come again and again. */
+static void every_value_of_secure_boot_is_named(void **state)
+{
+    static const char *const subjects[] = {"PK", "KEK", "db", "dbx",
+                                           "what an image was verified with"};
+    static const struct digest revoked = {{0xdb}};
+    OWN(learned) struct learned uki = learn("uki-sb", WITH_STUB);
+    OWN(bytes) struct bytes log = vector_load("evidence/uki-sb/eventlog.bin");
+    OWN(bytes) struct bytes bypass = vector_load("evidence/secureboot/eventlog.bin");
+    struct secure_boot_policy *policy = &uki.set->secure_boot;
+    struct noted noted = {0};
+    struct refusal refusal;
+
+    (void)state;
+    assert_ok(secure_boot_check_all(policy, bytes_view(&log), note, &noted, &refusal));
+    assert_int_equal(noted.count, 0);
+    /* What no value can mend ends it. */
+    assert_refused(secure_boot_check_all(policy, bytes_view(&bypass), note, &noted, &refusal),
+                   refusal, REFUSAL_SECURE_BOOT);
+    assert_int_equal(noted.count, 0);
+    for (unsigned pin = 0; pin < SECURE_BOOT_PIN_COUNT; pin++) {
+        digest_set_free(&policy->pins[pin]);
+    }
+    assert_ok(digest_set_add(&policy->dbx_required, &revoked));
+    assert_ok(secure_boot_check_all(policy, bytes_view(&log), note, &noted, &refusal));
+    assert_int_equal(noted.count, ARRAY_SIZE(subjects));
+    for (size_t i = 0; i < ARRAY_SIZE(subjects); i++) {
+        assert_string_equal(noted.refusals[i].finding.subject, subjects[i]);
+    }
+    assert_refused(secure_boot_check(policy, bytes_view(&log), &refusal), refusal,
+                   REFUSAL_SECURE_BOOT);
+    assert_string_equal(refusal.finding.subject, "PK");
+}
+
 static void policy_without_a_kernel_is_named(void **state)
 {
     OWN(hearing) struct hearing *hearing = hearing_new("good", "good");
@@ -171,6 +205,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_that_is_wrong_is_named),
+        cmocka_unit_test(every_value_of_secure_boot_is_named),
         cmocka_unit_test(policy_without_a_kernel_is_named),
         cmocka_unit_test(file_that_the_quote_does_not_cover_is_not_named),
         cmocka_unit_test(no_more_than_the_limit_are_visited),
