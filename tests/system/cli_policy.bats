@@ -323,6 +323,11 @@ TEXTS
     tried two.policy good 0 accepted ""
     tried two.policy tampered 0 accepted ""
     tried two.policy cmdline 3 refused event-unexpected
+    # Events are the first one's.
+    t policy learn --from "$evidence/good" --from "$evidence/cmdline" --out two.policy
+    expect 0
+    tried two.policy good 0 accepted ""
+    tried two.policy cmdline 3 refused event-unexpected
     learn good --firmware
     tried good.policy good 0 accepted ""
     sed -i 's/firmware = .*/firmware = 0000000000000001/' good.policy
