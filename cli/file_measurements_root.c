@@ -64,7 +64,7 @@ static enum status file_visit(struct walk *walk, const char *path)
 {
     struct view shown = view_string(path + walk->root_size);
     struct digest digest;
-    uint64_t size;
+    uint64_t size = 0;
 
     if (walk->file_count >= MEASURED_FILE_COUNT_MAX) {
         return refuse(walk->refusal, REFUSAL_TOO_LARGE, "more than %d files",

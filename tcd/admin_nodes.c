@@ -35,10 +35,9 @@ static const char *verdict_of(const struct tcd *tcd, const struct node *node)
 static uint64_t lease_left_ms(const struct tcd *tcd, const struct node *node)
 {
     const struct registration *registration = &node->registration;
-    uint64_t lease_ms = (uint64_t)registry_perimeter(tcd_registry(tcd))->lease_s * 1000;
 
     return registration->id != 0 && registration->live
-               ? leases_left_ms(tcd->leases, registration->id, lease_ms, time_boot_ms())
+               ? leases_left_ms(tcd->leases, registration->id, time_boot_ms())
                : 0;
 }
 

@@ -17,13 +17,13 @@ static void expiry_done(void *argument, enum status status, const struct outcome
     }
 }
 
-static void expire_leases(struct tcd *tcd, uint64_t lease_ms, uint64_t now_ms)
+static void expire_leases(struct tcd *tcd, uint64_t now_ms)
 {
     const struct registry *registry = tcd_registry(tcd);
     struct lease_expiry expiry;
     size_t cursor = 0;
 
-    while (leases_next_expired(tcd->leases, lease_ms, now_ms, &cursor, &expiry)) {
+    while (leases_next_expired(tcd->leases, now_ms, &cursor, &expiry)) {
         const struct node *node = registry_node_by_registration(registry, expiry.registration);
         struct command command = {.kind = COMMAND_LEASE_EXPIRED};
 
@@ -73,6 +73,6 @@ void chores_tick(struct tcd *tcd, uint64_t now_ms)
     }
     vm_orders_tick(tcd->vm_orders, now_ms);
     node_server_tick(tcd->node_server, now_ms);
-    expire_leases(tcd, (uint64_t)perimeter->lease_s * 1000, now_ms);
+    expire_leases(tcd, now_ms);
     expire_manifest(tcd, perimeter, now_ms);
 }

@@ -153,7 +153,7 @@ static void on_applied(void *argument, const struct command *command, const stru
 {
     struct tcd *tcd = argument;
 
-    leases_applied(tcd->leases, command, outcome, time_boot_ms());
+    leases_applied(tcd->leases, tcd_registry(tcd), command, outcome, time_boot_ms());
     if (command->kind == COMMAND_REFERENCE_CHUNK && outcome->verdict == REFUSAL_NONE) {
         references_follow(tcd);
     }

@@ -23,6 +23,17 @@ static uint64_t lease_ms(const struct tcd *tcd)
     return (uint64_t)registry_perimeter(tcd_registry(tcd))->lease_s * 1000;
 }
 
+/* No more than the state has noted: a manifest may have taken effect since the commit. */
+static uint64_t lease_given_ms(const struct node_session *session)
+{
+    const struct tcd *tcd = session->server->tcd;
+    const struct node *node =
+        registry_node_by_registration(tcd_registry(tcd), session->registration_id);
+    uint64_t noted_ms = node ? (uint64_t)node->registration.lease_s * 1000 : 0;
+
+    return noted_ms < lease_ms(tcd) ? noted_ms : lease_ms(tcd);
+}
+
 /* A third of the lease from now, a tenth of it less or more, so that nodes that came together
  * spread. */
 static uint64_t next_challenge_ms(const struct tcd *tcd)
@@ -353,7 +364,7 @@ static void renewed(struct node_session *session, uint64_t renewal)
 
     message.registration_id = registration_id;
     message.renewal = renewal;
-    message.lease_ms = lease_ms(session->server->tcd);
+    message.lease_ms = lease_given_ms(session);
     if (protobuf_pack(&message.base, NODE_MESSAGE_SIZE_MAX, &bytes) != STATUS_OK) {
         connection_close(session->connection);
         return;

@@ -141,7 +141,7 @@ static bool lease_runs_out(const struct vm_orders *orders, const struct vm *vm)
     uint64_t lease_ms = (uint64_t)registry_perimeter(registry)->lease_s * 1000;
 
     return registry_node(registry, vm->owner.node)->standing == NODE_QUARANTINED &&
-           leases_left_ms(tcd->leases, vm->owner.registration, lease_ms, orders->now_ms) <
+           leases_left_ms(tcd->leases, vm->owner.registration, orders->now_ms) <
                lease_ms / RESERVE_OF_LEASE;
 }
 

@@ -288,7 +288,7 @@ static uint64_t generation_since(struct order_state *state, const struct vm *vm,
 static bool is_fenced(struct vm_orders *orders, struct order_state *state, const struct vm *vm,
                       const struct node *node)
 {
-    uint64_t lease_ms = (uint64_t)registry_perimeter(tcd_registry(orders->tcd))->lease_s * 1000;
+    uint64_t lease_ms = (uint64_t)node->registration.lease_s * 1000;
     uint64_t wait_ms = (lease_ms + vm->policy.after_ms) * 21 / 20 + FENCE_MARGIN_MS;
 
     if (state->fence_since_ms == 0 || state->fence_registration != node->registration.id) {

@@ -5,7 +5,7 @@
 #include "lib/attest/tpm_structures.h"
 #include "lib/base/refusal.h"
 
-enum { EK_CERTIFICATE_SIZE_MAX = 8192, EK_CA_COUNT_MAX = 64 };
+enum { EK_CERTIFICATE_SIZE_MAX = 8192, EK_CA_COUNT_MAX = 128 };
 
 /*
  * The public area is of an endorsement key by one of the templates L-1 (RSA-2048), L-2 (P-256) or

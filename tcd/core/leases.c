@@ -68,6 +68,7 @@ static void registration_fill(struct registry *registry, struct registration *re
     *registration = (struct registration){
         .id = registry->next_registration++,
         .live = true,
+        .lease_s = registry->perimeter.lease_s,
         .epoch = registry->perimeter.epoch,
         .manifest_version = registry->perimeter.manifest_version,
         .policy = command->rests.policy,
@@ -191,6 +192,9 @@ enum refusal_code leases_renew(struct registry *registry, const struct command *
             continue;
         }
         node->registration.renewal = renewal->number;
+        if (node->registration.lease_s < registry->perimeter.lease_s) {
+            node->registration.lease_s = registry->perimeter.lease_s;
+        }
         node->registration.policy = renewal->policy;
         node->registration.boot = renewal->boot;
         node->registration.progress = renewal->progress;

@@ -91,8 +91,9 @@ enum node_state { NODE_NEVER_SEEN, NODE_LIVE, NODE_EXPIRED, NODE_IN_QUARANTINE, 
 const char *node_state_name(enum node_state state);
 
 struct registration {
-    uint64_t id; /* 0: never registered. Given once. */
-    bool live;   /* its lease was not expired by a command */
+    uint64_t id;      /* 0: never registered. Given once. */
+    bool live;        /* its lease was not expired by a command */
+    uint32_t lease_s; /* the longest that it was ever given: what rests on it may last so long */
     uint64_t renewal;
     uint64_t epoch, manifest_version;
     struct digest policy; /* by which its last evidence was appraised */

@@ -119,6 +119,7 @@ static void registration_to_message(const struct registration *registration,
 {
     message->registration = registration->id;
     message->lease_live = registration->live;
+    message->lease_s = registration->lease_s;
     message->renewal = registration->renewal;
     message->registration_epoch = registration->epoch;
     message->registration_manifest_version = registration->manifest_version;

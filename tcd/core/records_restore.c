@@ -177,6 +177,9 @@ static bool field_standing(Tccp__Log__NodeStanding source, enum node_standing *r
     return false;
 }
 
+/* A record of before leases were noted: as long as any manifest can give one. */
+enum { LEASE_UNKNOWN_S = 3600 };
+
 static bool registration_from(const Tccp__Log__NodeRecord *message,
                               struct registration *registration)
 {
@@ -184,6 +187,7 @@ static bool registration_from(const Tccp__Log__NodeRecord *message,
 
     registration->id = message->registration;
     registration->live = message->lease_live;
+    registration->lease_s = message->lease_s ? message->lease_s : LEASE_UNKNOWN_S;
     registration->renewal = message->renewal;
     registration->epoch = message->registration_epoch;
     registration->manifest_version = message->registration_manifest_version;

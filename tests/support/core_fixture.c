@@ -234,7 +234,7 @@ struct bytes fixture_manifest_document(const struct fixture_manifest *manifest)
     message.epoch = manifest->epoch;
     message.not_before_s = 1000;
     message.not_after_s = 2000000000;
-    message.lease_s = FIXTURE_LEASE_S;
+    message.lease_s = manifest->lease_s ? manifest->lease_s : FIXTURE_LEASE_S;
     message.development = true;
     policy_make("plain", manifest->plain_revision, &policies[0]);
     policy_make("strict", manifest->strict_revision, &policies[1]);

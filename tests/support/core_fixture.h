@@ -27,6 +27,7 @@ struct fixture_manifest {
     /* bit k: node or member k has other hardware (EK 500 + k; member: EK and AK 600 + k) ... */
     uint32_t new_nodes, new_members;
     uint32_t declared_nodes, declared_members; /* ... and says what it replaces */
+    uint32_t lease_s;                          /* 0: FIXTURE_LEASE_S */
     unsigned perimeter;                        /* 0 is the one that fixture_start() adopts */
 };
 
