@@ -125,7 +125,8 @@ log-level = "info"
 END
     cat >"$root/etc/tccp/launcher.conf" <<END
 perimeter = "$id"
-agent = {"/usr/sbin/nodeagent", "--config=/etc/tccp/nodeagent.conf"}
+agent = {"/usr/sbin/nodeagent"}
+agent-config = "/etc/tccp/nodeagent.conf"
 agent-user = "tccp"
 memory-mib-max = 128
 log-level = "info"
