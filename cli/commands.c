@@ -147,6 +147,10 @@ OPTIONS(bootstrap_options) = {
     {"endorsement", 0, "FILE", "complete the bootstrap with this endorsement"},
     OPTIONS_END,
 };
+OPTIONS(node_get_options) = {
+    {"save-evidence", 0, "DIR", "ask the node for fresh evidence, and keep it in a new folder"},
+    OPTIONS_END,
+};
 OPTIONS(node_revoke_options) = {{"reason", 0, "TEXT", "for the record"}, OPTIONS_END};
 OPTIONS(user_new_options) = {
     {"out", 0, "FILE", "where the key goes (~/.config/tccp/NAME.key)"},
@@ -300,7 +304,14 @@ const struct command commands[] = {
     {"cluster", "step-down", "", 0, 0, "make the leader hand over the leadership", NULL, NULL,
      cluster_step_down},
     {"node", "list", "", 0, 0, "list the nodes", NULL, NULL, node_list},
-    {"node", "get", "NAME", 1, 1, "show one node", NULL, NULL, node_get},
+    {"node", "get", "NAME", 1, 1, "show one node, or keep what it shows",
+     "With --save-evidence for operators and auditors: quote, keys and whole logs, as far as the\n"
+     "node's policy needs them, for `policy try` and `policy learn`. A node whose registrations "
+     "are\n"
+     "refused shows them at its next attempt. Ends with 2 where the node has no connection, with "
+     "6\n"
+     "where it showed nothing within --timeout.",
+     node_get_options, node_get},
     {"node", "explain", "NAME", 1, 1, "why a node is not trusted, and what would make it so",
      "Which file, event or PCR it is about, what was expected and what was seen, by which check,\n"
      "and the line of the policy that would accept it. Ends with 3 where it is not trusted.",

@@ -4,8 +4,12 @@
 
 #include "lib/attest/tpm_structures.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { PART_SIZE_MAX = 64 * 1024 };
 
@@ -27,30 +31,49 @@ struct part {
     const char *name, *other;
     size_t size_max;
     bool may_be_missing;
-    struct bytes *content;
+    size_t offset; /* of its content in a struct evidence_folder */
 };
 
-static enum exit_code part_load(const struct cli *cli, const char *folder, const struct part *part)
-{
-    char path[PATH_MAX];
+#define PART(member) offsetof(struct evidence_folder, member)
+static const struct part parts[] = {
+    {"quote/quote.attest", NULL, PART_SIZE_MAX, false, PART(quote)},
+    {"quote/quote.sig", NULL, PART_SIZE_MAX, false, PART(signature)},
+    {"quote/ak.tpmt", NULL, PART_SIZE_MAX, false, PART(ak_public)},
+    {"quote/qualifying.bin", NULL, PART_SIZE_MAX, false, PART(qualifying)},
+    {"quote/pcrs_quoted.bin", NULL, PART_SIZE_MAX, false, PART(pcr_values)},
+    {"quote/ek.tpmt", "quote/ek_rsa.tpmt", PART_SIZE_MAX, true, PART(ek_public)},
+    {"quote/ek.crt", "quote/ek_rsa.crt", PART_SIZE_MAX, true, PART(ek_certificate)},
+    {"eventlog.bin", NULL, EVENT_LOG_SIZE_MAX, true, PART(event_log)},
+    {"ima.bin", NULL, IMA_LOG_SIZE_MAX, true, PART(ima_log)},
+};
 
-    (void)snprintf(path, sizeof path, "%s/%s", folder, part->name);
-    if (part->other && !file_exists(path)) {
-        (void)snprintf(path, sizeof path, "%s/%s", folder, part->other);
-    }
-    if (part->may_be_missing && !file_exists(path)) {
-        return EXIT_DONE;
-    }
-    return file_load(cli, path, part->size_max, part->content);
+static struct bytes *part_of(struct evidence_folder *folder, const struct part *part)
+{
+    return (struct bytes *)((char *)folder + part->offset);
 }
 
-static enum exit_code quote_read(const struct cli *cli, const char *path,
+static enum exit_code part_load(const struct cli *cli, const char *path, const struct part *part,
+                                struct evidence_folder *folder)
+{
+    char file[PATH_MAX];
+
+    (void)snprintf(file, sizeof file, "%s/%s", path, part->name);
+    if (part->other && !file_exists(file)) {
+        (void)snprintf(file, sizeof file, "%s/%s", path, part->other);
+    }
+    if (part->may_be_missing && !file_exists(file)) {
+        return EXIT_DONE;
+    }
+    return file_load(cli, file, part->size_max, part_of(folder, part));
+}
+
+static enum exit_code quote_read(const struct cli *cli, const char *where,
                                  struct evidence_folder *folder)
 {
     struct tpm_quote_info info;
 
     if (tpm_quote_info_parse(bytes_view(&folder->quote), &info) != STATUS_OK) {
-        return report(cli, EXIT_FAILED, "", "%s/quote/quote.attest is no quote of a TPM", path);
+        return report(cli, EXIT_FAILED, "", "%s is no quote of a TPM", where);
     }
     folder->pcr_mask = info.selection_count == 1 ? info.selections[0].pcr_mask : 0;
     folder->firmware = info.firmware;
@@ -61,27 +84,97 @@ enum exit_code evidence_folder_load(const struct cli *cli, const char *path,
                                     struct evidence_folder *ret_folder)
 {
     OWN(evidence_folder) struct evidence_folder folder = {0};
-    const struct part parts[] = {
-        {"quote/quote.attest", NULL, PART_SIZE_MAX, false, &folder.quote},
-        {"quote/quote.sig", NULL, PART_SIZE_MAX, false, &folder.signature},
-        {"quote/ak.tpmt", NULL, PART_SIZE_MAX, false, &folder.ak_public},
-        {"quote/qualifying.bin", NULL, PART_SIZE_MAX, false, &folder.qualifying},
-        {"quote/pcrs_quoted.bin", NULL, PART_SIZE_MAX, false, &folder.pcr_values},
-        {"quote/ek.tpmt", "quote/ek_rsa.tpmt", PART_SIZE_MAX, true, &folder.ek_public},
-        {"quote/ek.crt", "quote/ek_rsa.crt", PART_SIZE_MAX, true, &folder.ek_certificate},
-        {"eventlog.bin", NULL, EVENT_LOG_SIZE_MAX, true, &folder.event_log},
-        {"ima.bin", NULL, IMA_LOG_SIZE_MAX, true, &folder.ima_log},
-    };
+    char where[PATH_MAX];
     enum exit_code exit_code = EXIT_DONE;
 
     for (size_t i = 0; exit_code == EXIT_DONE && i < ARRAY_SIZE(parts); i++) {
-        exit_code = part_load(cli, path, &parts[i]);
+        exit_code = part_load(cli, path, &parts[i], &folder);
     }
     if (exit_code == EXIT_DONE) {
-        exit_code = quote_read(cli, path, &folder);
+        (void)snprintf(where, sizeof where, "%s/quote/quote.attest", path);
+        exit_code = quote_read(cli, where, &folder);
     }
     if (exit_code == EXIT_DONE) {
         *ret_folder = TAKE(folder);
+    }
+    return exit_code;
+}
+
+enum exit_code evidence_folder_of_view(const struct cli *cli, const char *name,
+                                       const struct evidence_view *evidence, struct view qualifying,
+                                       struct evidence_folder *ret_folder)
+{
+    OWN(evidence_folder) struct evidence_folder folder = {0};
+    const struct {
+        struct view from;
+        struct bytes *to;
+    } copies[] = {
+        {evidence->ek_certificate, &folder.ek_certificate},
+        {evidence->ek_public, &folder.ek_public},
+        {evidence->ak_public, &folder.ak_public},
+        {evidence->quote, &folder.quote},
+        {evidence->signature, &folder.signature},
+        {evidence->event_log, &folder.event_log},
+        {evidence->ima_log, &folder.ima_log},
+        {evidence->pcr_values, &folder.pcr_values},
+        {qualifying, &folder.qualifying},
+    };
+    char where[PATH_MAX];
+    enum exit_code exit_code;
+
+    for (size_t i = 0; i < ARRAY_SIZE(copies); i++) {
+        if (bytes_copy(copies[i].from, copies[i].to) != STATUS_OK) {
+            return report_status(cli, "keep the evidence", STATUS_NO_MEMORY);
+        }
+    }
+    (void)snprintf(where, sizeof where, "what %s shows", name);
+    exit_code = quote_read(cli, where, &folder);
+    if (exit_code == EXIT_DONE) {
+        *ret_folder = TAKE(folder);
+    }
+    return exit_code;
+}
+
+enum exit_code evidence_folder_check_new(const struct cli *cli, const char *path)
+{
+    const struct dirent *entry;
+    bool is_empty = true;
+    DIR *folder = opendir(path);
+
+    if (!folder) {
+        return errno == ENOENT ? EXIT_DONE
+                               : report(cli, EXIT_FAILED, "", "cannot use %s as a folder: %s", path,
+                                        strerror(errno));
+    }
+    while (is_empty && (entry = readdir(folder))) {
+        is_empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    }
+    (void)closedir(folder);
+    return is_empty ? EXIT_DONE
+                    : report(cli, EXIT_FAILED, "name a new folder", "%s is not empty", path);
+}
+
+enum exit_code evidence_folder_store(const struct cli *cli, const char *path,
+                                     const struct evidence_folder *folder)
+{
+    char file[PATH_MAX];
+    enum exit_code exit_code = evidence_folder_check_new(cli, path);
+
+    if (exit_code == EXIT_DONE) {
+        exit_code = folder_make(cli, path);
+    }
+    if (exit_code == EXIT_DONE) {
+        (void)snprintf(file, sizeof file, "%s/quote", path);
+        exit_code = folder_make(cli, file);
+    }
+    for (size_t i = 0; exit_code == EXIT_DONE && i < ARRAY_SIZE(parts); i++) {
+        const struct part *part = &parts[i];
+        struct bytes content = *part_of((struct evidence_folder *)(uintptr_t)folder, part);
+
+        if (content.size > 0 || !part->may_be_missing) {
+            (void)snprintf(file, sizeof file, "%s/%s", path, part->name);
+            exit_code = file_create(cli, file, 0600, bytes_view(&content));
+        }
     }
     return exit_code;
 }

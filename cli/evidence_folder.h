@@ -31,6 +31,17 @@ DEFINE_OWN_VALUE(evidence_folder, evidence_folder_free)
 enum exit_code evidence_folder_load(const struct cli *cli, const char *path,
                                     struct evidence_folder *ret_folder);
 
+/* Of evidence that lies in no folder yet; `name` is whose, for reports. All is copied. */
+enum exit_code evidence_folder_of_view(const struct cli *cli, const char *name,
+                                       const struct evidence_view *evidence, struct view qualifying,
+                                       struct evidence_folder *ret_folder);
+
+/* Is there a folder of this name in which files lie already, or something else? Reported then. */
+enum exit_code evidence_folder_check_new(const struct cli *cli, const char *path);
+/* Writes it to a new or empty folder: for its owner alone. */
+enum exit_code evidence_folder_store(const struct cli *cli, const char *path,
+                                     const struct evidence_folder *folder);
+
 struct evidence_view evidence_folder_view(const struct evidence_folder *folder);
 
 #endif

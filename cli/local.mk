@@ -26,6 +26,7 @@ cli_libcli_a_SOURCES = \
 	%D%/launch_record.c %D%/launch_record.h \
 	%D%/ledger.c %D%/ledger.h \
 	%D%/node.c %D%/node.h \
+	%D%/node_evidence.c %D%/node_evidence.h \
 	%D%/node_explain.c \
 	%D%/node_replace.c \
 	%D%/options.c \

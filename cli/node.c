@@ -2,6 +2,7 @@
 #include "cli/node.h"
 
 #include "cli/commands.h"
+#include "cli/node_evidence.h"
 #include "cli/output.h"
 #include "cli/perimeter.h"
 
@@ -206,11 +207,61 @@ enum exit_code node_ask(const struct cli *cli, Tccp__AdminResponse **ret_respons
     return exit_code;
 }
 
+/* --- node get --save-evidence --- */
+
+static const struct column evidence_columns[] = {
+    {"NODE", "node", false},          {"FOLDER", "folder", false},  {"VERDICT", "verdict", false},
+    {"REASON", "reason", false},      {"DETAIL", "detail", false},  {"AT", "at", false},
+    {"EVENT LOG", "event_log", true}, {"IMA LOG", "ima_log", true}, {NULL, NULL, false},
+};
+
+static enum exit_code evidence_show(const struct cli *cli, const char *path,
+                                    const struct node_evidence *evidence)
+{
+    OWN(value) struct value *object = value_object();
+    bool accepted = node_evidence_is_accepted(evidence);
+
+    value_set_string(object, "node", argument_at(cli, 0));
+    value_set_string(object, "folder", path);
+    value_set_string(object, "verdict", accepted ? "accepted" : "refused");
+    value_set_string(object, "reason", accepted ? NULL : evidence->reason);
+    set_text(object, "detail", evidence->detail);
+    value_set_time(object, "at", evidence->at_s);
+    value_set_number(object, "event_log", evidence->folder.event_log.size);
+    value_set_number(object, "ima_log", evidence->folder.ima_log.size);
+    return output_object(cli, object, evidence_columns);
+}
+
+/* The folder is looked at first: a node is not made to quote for nothing. */
+static enum exit_code evidence_save(const struct cli *cli, const char *path)
+{
+    OWN(session) struct session *session = NULL;
+    OWN(node_evidence) struct node_evidence evidence = {0};
+    enum exit_code exit_code = evidence_folder_check_new(cli, path);
+
+    if (exit_code == EXIT_DONE) {
+        exit_code = session_open(cli, false, &session);
+    }
+    if (exit_code == EXIT_DONE) {
+        exit_code = node_evidence_fetch(cli, session, argument_at(cli, 0), &evidence);
+    }
+    if (exit_code == EXIT_DONE) {
+        exit_code = evidence_folder_store(cli, path, &evidence.folder);
+    }
+    return exit_code == EXIT_DONE ? evidence_show(cli, path, &evidence) : exit_code;
+}
+
 enum exit_code node_get(struct cli *cli)
 {
     OWN(admin_response) Tccp__AdminResponse *response = NULL;
     OWN(value) struct value *object = NULL;
-    enum exit_code exit_code = node_ask(cli, &response);
+    const char *folder = option_value(cli, "save-evidence");
+    enum exit_code exit_code;
+
+    if (folder) {
+        return evidence_save(cli, folder);
+    }
+    exit_code = node_ask(cli, &response);
 
     if (exit_code != EXIT_DONE) {
         return exit_code;

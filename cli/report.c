@@ -65,6 +65,7 @@ static const struct {
     {REFUSAL_NOT_FOUND, EXIT_NOT_FOUND},
     {REFUSAL_NOT_AUTHORIZED, EXIT_DENIED},
     {REFUSAL_NOT_READY, EXIT_NOT_READY},
+    {REFUSAL_NODE_ABSENT, EXIT_NOT_READY},
 };
 
 enum exit_code exit_code_of(enum refusal_code code)

@@ -34,8 +34,8 @@ void admin_fail(struct admin_call *call, enum status status);
  * failure. */
 void admin_propose(struct admin_call *call, struct command *command);
 
-/* admin_reads.c, admin_nodes.c, admin_changes.c, admin_vms.c, admin_references.c: what is asked
- * for. Each ends the call, now or later. */
+/* admin_reads.c, admin_nodes.c, admin_changes.c, admin_vms.c, admin_references.c,
+ * admin_evidence.c: what is asked for. Each ends the call, now or later. */
 void admin_status(struct admin_call *call);
 void admin_perimeter_get(struct admin_call *call);
 void admin_members_list(struct admin_call *call);
@@ -52,6 +52,9 @@ void admin_user_remove(struct admin_call *call);
 void admin_node_revoke(struct admin_call *call);
 void admin_node_cordon(struct admin_call *call);
 void admin_step_down(struct admin_call *call);
+
+void admin_evidence_get(struct admin_call *call);
+void admin_evidence_part(struct admin_call *call);
 
 void admin_reference_add(struct admin_call *call);
 void admin_references_list(struct admin_call *call);

@@ -175,6 +175,8 @@ static const struct {
     {TCCP__ADMIN_REQUEST__KIND_MEMBERS_LIST, admin_members_list, true},
     {TCCP__ADMIN_REQUEST__KIND_NODES_LIST, admin_nodes_list, true},
     {TCCP__ADMIN_REQUEST__KIND_NODE_GET, admin_node_get, true},
+    {TCCP__ADMIN_REQUEST__KIND_EVIDENCE_GET, admin_evidence_get, true},
+    {TCCP__ADMIN_REQUEST__KIND_EVIDENCE_PART, admin_evidence_part, false},
     {TCCP__ADMIN_REQUEST__KIND_USERS_LIST, admin_users_list, true},
     {TCCP__ADMIN_REQUEST__KIND_ENROLL, admin_enroll, true},
     {TCCP__ADMIN_REQUEST__KIND_SESSION_OPEN, admin_session_open, false},

@@ -24,6 +24,9 @@ static const struct {
     {TCCP__ADMIN_REQUEST__KIND_REFERENCE_GET, ENROLLED | LOCAL},
     {TCCP__ADMIN_REQUEST__KIND_NODES_LIST, OPERATOR | AUDITOR | LOCAL},
     {TCCP__ADMIN_REQUEST__KIND_NODE_GET, OPERATOR | AUDITOR | LOCAL},
+    /* Logs name every program that ran on a host: who looks at them has a name. */
+    {TCCP__ADMIN_REQUEST__KIND_EVIDENCE_GET, OPERATOR | AUDITOR},
+    {TCCP__ADMIN_REQUEST__KIND_EVIDENCE_PART, OPERATOR | AUDITOR},
     {TCCP__ADMIN_REQUEST__KIND_USERS_LIST, OPERATOR | AUDITOR | LOCAL},
     {TCCP__ADMIN_REQUEST__KIND_ENROLL, UNKNOWN},
     /* Every change has a user's name on it in the audit log: none can be asked for on the local

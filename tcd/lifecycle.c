@@ -7,6 +7,7 @@
 #include "lib/net/timer.h"
 #include "tcd/api_server.h"
 #include "tcd/chores.h"
+#include "tcd/evidence_tap.h"
 #include "tcd/joining.h"
 #include "tcd/leases.h"
 #include "tcd/member_state.h"
@@ -177,6 +178,7 @@ static void on_leadership(void *argument, bool is_leader, uint64_t term)
     log_event(LOG_NOTICE, is_leader ? "leading" : "following", "member=%s term=%llu",
               tcd->config.member, (unsigned long long)term);
     leases_restart(tcd->leases, tcd_registry(tcd), time_boot_ms());
+    evidence_tap_clear(tcd->evidence_tap);
     vm_orders_restart(tcd->vm_orders, time_boot_ms());
     node_server_leadership(tcd->node_server, is_leader);
     if (is_leader) {
@@ -399,6 +401,7 @@ static enum status make_parts(struct tcd *tcd, struct refusal *ret_refusal)
     TRY(leases_new(&tcd->leases));
     TRY(refusals_new(&tcd->refusals));
     TRY(staged_verdicts_new(&tcd->staged_verdicts));
+    TRY(evidence_tap_new(&tcd->evidence_tap));
     TRY(quoter_new(&quoter, &tcd->quoter));
     TRY(node_server_new(tcd, &tcd->node_server));
     TRY(membership_new(tcd, &tcd->membership));
@@ -454,6 +457,7 @@ static void finish(struct tcd *tcd)
     leases_free(tcd->leases);
     refusals_free(tcd->refusals);
     staged_verdicts_free(tcd->staged_verdicts);
+    evidence_tap_free(tcd->evidence_tap);
     machine_free(tcd->machine);
     while (tcd->credentials) {
         struct credentials *previous = tcd->credentials->previous;

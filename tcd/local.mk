@@ -14,6 +14,7 @@ noinst_LIBRARIES += tcd/libtcd.a
 tcd_libtcd_a_SOURCES = \
 	%D%/admin_call.h \
 	%D%/admin_changes.c \
+	%D%/admin_evidence.c \
 	%D%/admin_list.c %D%/admin_list.h \
 	%D%/admin_nodes.c \
 	%D%/admin_reads.c \
@@ -27,6 +28,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/config.c %D%/config.h \
 	%D%/credentials.c %D%/credentials.h \
 	%D%/boot_record.c %D%/boot_record.h \
+	%D%/evidence_tap.c %D%/evidence_tap.h \
 	%D%/in_force.c %D%/in_force.h \
 	%D%/joining.c %D%/joining.h \
 	%D%/leases.c %D%/leases.h \
@@ -34,6 +36,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/machine.c %D%/machine.h \
 	%D%/member_state.c %D%/member_state.h \
 	%D%/membership.c %D%/membership.h \
+	%D%/node_evidence.c \
 	%D%/node_registration.c \
 	%D%/node_renewal.c \
 	%D%/node_server.c %D%/node_server.h %D%/node_session.h \

@@ -216,6 +216,11 @@ static void work_renewal(void *argument)
 
     task->status = renewal_appraise(&binding, bytes_view(&task->input), &appraiser,
                                     &task->appraisal, &session->refusal);
+    if (task->is_tapped) {
+        struct digest qualifying = renewal_quote_input(&binding);
+
+        node_evidence_of_renewal(session, &qualifying);
+    }
 }
 
 static void quarantined(void *argument, enum status status, const struct outcome *outcome)
@@ -316,6 +321,7 @@ static void done_renewal(struct node_session *session)
     if (task->status == STATUS_OK || task->status == STATUS_REFUSED) {
         staged_note(session);
     }
+    node_evidence_end(session);
     if (task->status == STATUS_REFUSED) {
         quarantine(session);
         return;
@@ -349,6 +355,7 @@ void node_renewal_evidence(struct node_session *session, struct bytes *payload)
         return;
     }
     session->task->input = TAKE(*payload);
+    node_evidence_begin(session, session->is_whole);
     node_session_work(session, work_renewal, done_renewal);
 }
 

@@ -78,6 +78,7 @@ void node_task_end(struct node_session *session)
         in_force_release(task->in_force);
         bytes_free(&task->input);
         free(task->staged_refusals);
+        bytes_free(&task->shown);
         free(task);
     }
 }
@@ -373,23 +374,22 @@ static void on_frame(struct api_session *api, struct view frame)
     node_message_free(message);
 }
 
-static const struct node_session *session_find(const struct node_server *server,
-                                               uint64_t registration_id)
+struct node_session *node_session_find(const struct node_server *server, uint64_t registration_id)
 {
-    const struct node_session *session = table_find(&server->by_registration, &registration_id);
+    struct node_session *session = table_find(&server->by_registration, &registration_id);
 
     return session && session->connection && session->state != NODE_SESSION_ENDING ? session : NULL;
 }
 
 bool node_server_reaches(const struct node_server *server, uint64_t registration_id)
 {
-    return session_find(server, registration_id) != NULL;
+    return node_session_find(server, registration_id) != NULL;
 }
 
 enum status node_server_send(struct node_server *server, uint64_t registration_id,
                              Tccp__NodeMessageKind kind, struct view payload)
 {
-    const struct node_session *session = session_find(server, registration_id);
+    const struct node_session *session = node_session_find(server, registration_id);
     OWN(bytes) struct bytes frame = {0};
 
     if (!session) {
@@ -534,6 +534,7 @@ void node_server_expire(struct node_server *server, uint64_t now_ms)
 void node_server_tick(struct node_server *server, uint64_t now_ms)
 {
     end_what_ended(server);
+    node_evidence_tick(server, now_ms);
     for (struct node_session *session = server->sessions, *next; session; session = next) {
         next = session->next;
         if (session->connection && session->state == NODE_SESSION_LIVE &&

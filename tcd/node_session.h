@@ -30,6 +30,8 @@ struct node_task {
     struct refusal *staged_refusals; /* of references; NULL while none is staged */
     struct bytes input;              /* the frame's payload */
     enum status status;              /* of the last worker's job; with session->refusal */
+    bool is_tapped;                  /* somebody wants to see it (node_evidence.c) */
+    struct bytes shown;              /* what they see: NodeEvidence */
 
     /* registration */
     struct verifier *verifier;
@@ -72,7 +74,8 @@ struct node_session {
     uint64_t registration_id;
     uint8_t nonce[NONCE_SIZE];
     uint64_t challenge_due_ms;
-    bool is_whole; /* the next renewal is asked for whole evidence, or was */
+    bool is_whole;       /* the next renewal is asked for whole evidence, or was */
+    uint64_t tap_due_ms; /* not before is it asked for more evidence than its lease needs */
 };
 
 /* Renewals that came in since the last one was proposed: they are committed together. */
@@ -120,6 +123,8 @@ void node_session_registered(struct node_session *session);
 /* The session speaks for this registration from now on, and no other does: a node has one
  * connection. */
 void node_session_bind(struct node_session *session, uint64_t registration_id);
+/* The one that speaks for a registration, while it is connected; or NULL. */
+struct node_session *node_session_find(const struct node_server *server, uint64_t registration_id);
 /* Begins and ends what session->task is there for. */
 WARN_UNUSED enum status node_task_begin(struct node_session *session, struct in_force *in_force);
 void node_task_end(struct node_session *session);
@@ -131,6 +136,19 @@ const char *node_session_address(const struct node_session *session);
 /* node_registration.c */
 void node_registration_hello(struct node_session *session, struct bytes *payload);
 void node_registration_evidence(struct node_session *session, struct bytes *payload);
+
+/* node_evidence.c: evidence that somebody wants to see, on its way to the tap */
+
+/* Evidence of a task came in: is it wanted? `is_whole`: of a renewal, that it begins at the
+ * beginning. */
+void node_evidence_begin(struct node_session *session, bool is_whole);
+/* On a worker's thread, once it was appraised: what was shown, if it is wanted. */
+void node_evidence_of_registration(struct node_session *session);
+void node_evidence_of_renewal(struct node_session *session, const struct digest *qualifying);
+/* Hands it to the tap. */
+void node_evidence_end(struct node_session *session);
+/* Asks live nodes for what is wanted of them. */
+void node_evidence_tick(struct node_server *server, uint64_t now_ms);
 
 /* node_renewal.c */
 

@@ -54,6 +54,7 @@ struct tcd {
     struct node_server *node_server;
     struct leases *leases;
     struct refusals *refusals;
+    struct evidence_tap *evidence_tap;
     struct vm_orders *vm_orders;
     struct membership *membership;
     struct timer *ticker;

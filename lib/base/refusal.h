@@ -156,7 +156,9 @@
     X(PROOF, "proof", "the proof does not verify", "")                                             \
     X(GRANT_EXPIRED, "grant-expired", "the run grant's time is not now", "")                       \
     X(DEVELOPMENT, "development", "this host is set up for development, the perimeter is not",     \
-      "take `development` out of its configuration, and let it lock memory")
+      "take `development` out of its configuration, and let it lock memory")                       \
+    X(NODE_ABSENT, "node-absent", "the node has no connection to the coordinator",                 \
+      "start its agent, or look at its log; `tccpctl node get` says when it renewed last")
 
 enum refusal_code {
 #define X(code, name, sentence, hint) REFUSAL_##code,

@@ -191,6 +191,13 @@ WARN_UNUSED enum status verifier_evidence(struct verifier *verifier, struct view
                                           struct registration_facts *ret_facts,
                                           struct refusal *ret_refusal);
 
+/* What the host showed in message 3, whether it was accepted or not, for who wants to see it: with
+ * the keys of the Hello. STATUS_NOT_FOUND unless the host has shown that it holds that TPM. The
+ * views stay valid as long as the session. */
+WARN_UNUSED enum status verifier_shown(const struct verifier *verifier,
+                                       struct evidence_view *ret_evidence,
+                                       struct digest *ret_qualifying);
+
 /* Message 4, after the commit. */
 WARN_UNUSED enum status verifier_accept(struct verifier *verifier,
                                         const struct admission *admission,

@@ -281,6 +281,27 @@ static enum status check_proofs(const struct verifier *verifier,
     return STATUS_OK;
 }
 
+static struct digest qualifying_of(const struct verifier *verifier)
+{
+    return host_qualifying(&verifier->scope, verifier->role, &verifier->nonces,
+                           tpm_name_view(&verifier->ek.name), tpm_name_view(&verifier->ak.name),
+                           trusted_key(verifier), &verifier->config.channel);
+}
+
+enum status verifier_shown(const struct verifier *verifier, struct evidence_view *ret_evidence,
+                           struct digest *ret_qualifying)
+{
+    if (!verifier->is_proven) {
+        return STATUS_NOT_FOUND;
+    }
+    *ret_evidence = evidence_view_of_message(verifier->evidence->evidence);
+    ret_evidence->ek_certificate = protobuf_view(verifier->hello->ek_certificate);
+    ret_evidence->ek_public = protobuf_view(verifier->hello->ek_public);
+    ret_evidence->ak_public = protobuf_view(verifier->hello->ak_public);
+    *ret_qualifying = qualifying_of(verifier);
+    return STATUS_OK;
+}
+
 enum status verifier_evidence(struct verifier *verifier, struct view message,
                               struct registration_facts *ret_facts, struct refusal *ret_refusal)
 {
@@ -311,9 +332,7 @@ enum status verifier_evidence(struct verifier *verifier, struct view message,
     TRY(check_proofs(verifier, &evidence, ret_refusal));
     verifier->is_proven = true;
 
-    qualifying = host_qualifying(
-        &verifier->scope, verifier->role, &verifier->nonces, tpm_name_view(&verifier->ek.name),
-        tpm_name_view(&verifier->ak.name), facts.trusted_key, &verifier->config.channel);
+    qualifying = qualifying_of(verifier);
     /* The EK was checked with the Hello, and the activation ties the AK to it. */
     TRY(appraisal_run(&evidence,
                       &(struct appraisal_inputs){

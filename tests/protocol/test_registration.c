@@ -629,6 +629,75 @@ static void a_quote_by_another_ak_is_refused(void **state)
     assert_refused(send_evidence(&run), run.refusal, REFUSAL_QUOTE_SIGNATURE);
 }
 
+/* --- what is shown to people --- */
+
+static void assert_shows_nothing(const struct run *run)
+{
+    struct evidence_view evidence;
+    struct digest qualifying;
+
+    assert_status(verifier_shown(run->verifier, &evidence, &qualifying), STATUS_NOT_FOUND);
+}
+
+/* Anybody may say a Hello with the public keys of a node, and send evidence of its own. */
+static void who_has_not_shown_that_it_holds_the_tpm_and_the_key_shows_nothing(void **state)
+{
+    for (unsigned flaw = 0; flaw < 2; flaw++) {
+        OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+
+        (void)state;
+        assert_ok(step_hello(&run));
+        assert_shows_nothing(&run);
+        assert_ok(step_challenge(&run));
+        assert_shows_nothing(&run);
+        activate(&run);
+        run.activated.data[0] ^= flaw == 0;
+        run.own = test_host_quote(run.host, digest_view(&run.task.qualifying), MASK);
+        if (flaw == 1) {
+            Tccp__RegisterEvidence *message;
+            OWN(bytes) struct bytes bytes = {0};
+
+            assert_ok(
+                attester_evidence(run.attester,
+                                  &(struct attester_result){.activated = bytes_view(&run.activated),
+                                                            .evidence = run.own.view},
+                                  &run.evidence));
+            message = tccp__register_evidence__unpack(NULL, run.evidence.size, run.evidence.data);
+            message->possession.data[message->possession.len - 1] ^= 1;
+            assert_ok(protobuf_pack(&message->base, 1 << 20, &bytes));
+            tccp__register_evidence__free_unpacked(message, NULL);
+            assert_refused(
+                verifier_evidence(run.verifier, bytes_view(&bytes), &run.facts, &run.refusal),
+                run.refusal, REFUSAL_KEY_POSSESSION);
+        } else {
+            assert_refused(send_evidence(&run), run.refusal, REFUSAL_CREDENTIAL);
+        }
+        assert_shows_nothing(&run);
+    }
+}
+
+static void a_host_that_was_refused_shows_what_it_was_refused_for(void **state)
+{
+    OWN(run) struct run run = run_new(ATTESTER_NODE, &perimeter->node);
+    struct evidence_view shown;
+    struct digest qualifying;
+
+    (void)state;
+    assert_ok(step_hello(&run));
+    assert_ok(step_challenge(&run));
+    perimeter->node.pcrs[2].bytes[31] ^= 1;
+    assert_refused(step_evidence(&run), run.refusal, REFUSAL_PCR_NOT_ALLOWED);
+    perimeter->node.pcrs[2].bytes[31] ^= 1;
+    assert_ok(verifier_shown(run.verifier, &shown, &qualifying));
+    assert_true(digest_equal(&qualifying, &run.task.qualifying));
+    assert_true(view_equal(shown.quote, run.own.view.quote));
+    assert_true(view_equal(shown.signature, run.own.view.signature));
+    assert_true(view_equal(shown.pcr_values, run.own.view.pcr_values));
+    assert_true(view_equal(shown.ak_public, run.attester_config.ak_public));
+    assert_true(view_equal(shown.ek_public, run.attester_config.ek_public));
+    assert_true(view_equal(shown.ek_certificate, run.attester_config.ek_certificate));
+}
+
 /* --- order, repetition, corruption --- */
 
 static void a_repeated_or_early_message_is_refused(void **state)
@@ -783,6 +852,8 @@ int main(void)
         cmocka_unit_test(a_pcr_that_is_not_allowed_is_refused),
         cmocka_unit_test(fewer_pcrs_are_refused),
         cmocka_unit_test(a_quote_by_another_ak_is_refused),
+        cmocka_unit_test(who_has_not_shown_that_it_holds_the_tpm_and_the_key_shows_nothing),
+        cmocka_unit_test(a_host_that_was_refused_shows_what_it_was_refused_for),
         cmocka_unit_test(a_repeated_or_early_message_is_refused),
         cmocka_unit_test(any_changed_byte_is_refused),
         cmocka_unit_test(an_answer_that_is_cut_short_is_refused),

@@ -77,5 +77,5 @@ check_PROGRAMS += tests/support/boot_log
 tests_support_boot_log_SOURCES = tests/support/boot_log.c
 tests_support_boot_log_LDADD = $(LINK_DAEMON) $(LINK_ATTEST)
 # Appraisal by reference sets.
-TESTS += %D%/policy.bats
-EXTRA_DIST += %D%/policy.bats
+TESTS += %D%/policy.bats %D%/policy_evidence.bats
+EXTRA_DIST += %D%/policy.bats %D%/policy_evidence.bats tests/support/boots.sh

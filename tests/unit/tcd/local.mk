@@ -3,6 +3,7 @@ UNIT_TCD = \
 	tests/unit/tcd/test_authority \
 	tests/unit/tcd/test_authorize \
 	tests/unit/tcd/test_entry \
+	tests/unit/tcd/test_evidence_tap \
 	tests/unit/tcd/test_leases \
 	tests/unit/tcd/test_machine \
 	tests/unit/tcd/test_quoter \
@@ -26,6 +27,8 @@ tests_unit_tcd_test_authorize_SOURCES = %D%/test_authorize.c
 tests_unit_tcd_test_authorize_LDADD = $(LINK_TCD) $(LINK_TEST)
 tests_unit_tcd_test_refusals_SOURCES = %D%/test_refusals.c
 tests_unit_tcd_test_refusals_LDADD = $(LINK_TCD) tests/support/libcorefixture.a $(LINK_CORE) $(LINK_TEST)
+tests_unit_tcd_test_evidence_tap_SOURCES = %D%/test_evidence_tap.c
+tests_unit_tcd_test_evidence_tap_LDADD = $(LINK_TCD) $(LINK_TEST)
 tests_unit_tcd_test_leases_SOURCES = %D%/test_leases.c
 tests_unit_tcd_test_leases_LDADD = $(LINK_TCD) tests/support/libcorefixture.a $(LINK_CORE) $(LINK_TEST)
 tests_unit_tcd_test_quoter_SOURCES = %D%/test_quoter.c

@@ -27,7 +27,7 @@ static void a_key_without_a_certificate_may_only_enroll(void **state)
     (void)state;
     assert_true(may(CALLER_UNKNOWN, TCCP__ADMIN_REQUEST__KIND_ENROLL));
     for (int kind = TCCP__ADMIN_REQUEST__KIND_STATUS;
-         kind <= TCCP__ADMIN_REQUEST__KIND_REFERENCE_GET; kind++) {
+         kind <= TCCP__ADMIN_REQUEST__KIND_EVIDENCE_PART; kind++) {
         struct refusal refusal = {0};
 
         if (kind != TCCP__ADMIN_REQUEST__KIND_ENROLL) {
@@ -97,6 +97,23 @@ static void customers_and_auditors_do_not_run_the_cloud(void **state)
     assert_false(may(CALLER_CUSTOMER, TCCP__ADMIN_REQUEST__KIND_NODES_LIST));
 }
 
+/* Logs name every program that ran on a host. */
+static void who_sees_what_a_node_shows_is_an_operator_or_auditor_with_a_name(void **state)
+{
+    static const Tccp__AdminRequest__KindCase kinds[] = {
+        TCCP__ADMIN_REQUEST__KIND_EVIDENCE_GET,
+        TCCP__ADMIN_REQUEST__KIND_EVIDENCE_PART,
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        assert_false(may(CALLER_CUSTOMER, kinds[i]));
+        assert_false(may(CALLER_LOCAL, kinds[i]));
+        assert_true(may(CALLER_OPERATOR, kinds[i]));
+        assert_true(may(CALLER_AUDITOR, kinds[i]));
+    }
+}
+
 static void an_unknown_kind_is_malformed(void **state)
 {
     struct refusal refusal = {0};
@@ -117,6 +134,7 @@ int main(void)
         cmocka_unit_test(nobody_founds_a_cluster_over_the_network),
         cmocka_unit_test(an_operator_launches_nothing_and_sees_no_proof),
         cmocka_unit_test(customers_and_auditors_do_not_run_the_cloud),
+        cmocka_unit_test(who_sees_what_a_node_shows_is_an_operator_or_auditor_with_a_name),
         cmocka_unit_test(an_unknown_kind_is_malformed),
     };
     return cmocka_run_group_tests_name("authorize", tests, NULL, NULL);

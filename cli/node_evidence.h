@@ -1,0 +1,32 @@
+/*
+ * What nodes show now: fresh evidence, whole as far as their policies need any, through the leader.
+ * It is an operator's or auditor's word that it comes from the leader over a verified connection;
+ * that it is the TPM's is checked where it is used.
+ */
+#ifndef TCCP_CLI_NODE_EVIDENCE_H
+#define TCCP_CLI_NODE_EVIDENCE_H
+
+#include "cli/evidence_folder.h"
+#include "cli/session.h"
+
+#include "lib/base/bytes.h"
+
+enum { NODE_EVIDENCE_REASON_SIZE = 64, NODE_EVIDENCE_PARALLEL_MAX = 4 };
+
+struct node_evidence {
+    struct evidence_folder folder;
+    uint64_t at_s;
+    /* How the coordinator appraised it: reason "none" where it accepted. */
+    char reason[NODE_EVIDENCE_REASON_SIZE];
+    char detail[REFUSAL_DETAIL_SIZE];
+};
+void node_evidence_free(struct node_evidence *evidence);
+DEFINE_OWN_VALUE(node_evidence, node_evidence_free)
+
+bool node_evidence_is_accepted(const struct node_evidence *evidence);
+
+/* Blocks, for as long as --timeout says. Failures are reported. */
+enum exit_code node_evidence_fetch(const struct cli *cli, struct session *session, const char *node,
+                                   struct node_evidence *ret_evidence);
+
+#endif
