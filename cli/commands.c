@@ -102,7 +102,8 @@ OPTIONS(policy_download_options) = {
     OPTIONS_END,
 };
 OPTIONS(policy_learn_options) = {
-    {"from", 0, "EVIDENCE", "a folder with a good boot's evidence; may be repeated"},
+    {"from", 0, "EVIDENCE",
+     "a folder with a good boot's evidence, or a node to ask for it; may be repeated"},
     {"name", 0, "NAME", "the policy's name (learned)"},
     {"firmware", 0, NULL, "allow the TPM's firmware version only"},
     {"out", 0, "FILE", "where the text goes (standard output)"},
@@ -110,7 +111,7 @@ OPTIONS(policy_learn_options) = {
 };
 OPTIONS(policy_predict_options) = {
     {"image", 0, "FILE", "the unified kernel image that hosts are going to boot"},
-    {"like", 0, "EVIDENCE", "a good boot of such a machine, whatever its kernel"},
+    {"like", 0, "EVIDENCE", "a good boot of such a machine, whatever its kernel; or a node"},
     {"root", 0, "DIR", "allow the files of an unpacked root; may be repeated"},
     {"package", 0, "FILE", "allow the files of a Debian package; may be repeated"},
     {"no-files", 0, NULL, "say nothing of files"},

@@ -1,5 +1,8 @@
 #include "cli/node_evidence.h"
 
+#include "cli/files.h"
+#include "cli/settings.h"
+
 #include "lib/attest/evidence_message.h"
 
 #include <stdio.h>
@@ -173,4 +176,29 @@ enum exit_code node_evidence_fetch(const struct cli *cli, struct session *sessio
     } while (exit_code == EXIT_NOT_READY && session_refusal(session) == REFUSAL_NOT_READY);
     session_set_waiting(session, NULL, NULL);
     return exit_code == EXIT_DONE ? parse(cli, node, bytes_view(&bytes), ret_evidence) : exit_code;
+}
+
+enum exit_code evidence_named_load(const struct cli *cli, const char *name,
+                                   struct evidence_folder *ret_folder)
+{
+    OWN(session) struct session *session = NULL;
+    OWN(node_evidence) struct node_evidence evidence = {0};
+    enum exit_code exit_code;
+
+    if (file_exists(name) || strchr(name, '/') || !setting_perimeter(cli)) {
+        return evidence_folder_load(cli, name, ret_folder);
+    }
+    exit_code = session_open(cli, false, &session);
+    if (exit_code == EXIT_DONE) {
+        exit_code = node_evidence_fetch(cli, session, name, &evidence);
+    }
+    if (exit_code != EXIT_DONE) {
+        return exit_code;
+    }
+    if (!node_evidence_is_accepted(&evidence)) {
+        note(cli, "%s is refused by the coordinator (%s): %s", name, evidence.reason,
+             evidence.detail);
+    }
+    *ret_folder = TAKE(evidence.folder);
+    return EXIT_DONE;
 }

@@ -29,4 +29,12 @@ bool node_evidence_is_accepted(const struct node_evidence *evidence);
 enum exit_code node_evidence_fetch(const struct cli *cli, struct session *session, const char *node,
                                    struct node_evidence *ret_evidence);
 
+/*
+ * Evidence that is named on the command line: a folder; or, where there is none of that name and
+ * the settings say whom to ask, a node, which is asked. What the coordinator refused it for is said
+ * on standard error.
+ */
+enum exit_code evidence_named_load(const struct cli *cli, const char *name,
+                                   struct evidence_folder *ret_folder);
+
 #endif

@@ -43,7 +43,8 @@ enum exit_code policy_learn_run(struct cli *cli)
 
     if (!option_value_at(cli, "from", 0)) {
         return report_usage(cli,
-                            "--from EVIDENCE is missing: a folder with a good boot's evidence");
+                            "--from EVIDENCE is missing: a folder with a good boot's evidence, "
+                            "or the name of a node that shows it");
     }
     exit_code = policy_begin(cli, "learned", &policy);
     for (size_t i = 0; exit_code == EXIT_DONE && option_value_at(cli, "from", i); i++) {

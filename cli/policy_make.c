@@ -1,6 +1,7 @@
 #include "cli/policy_make.h"
 
 #include "cli/files.h"
+#include "cli/node_evidence.h"
 #include "cli/output.h"
 
 enum exit_code policy_begin(const struct cli *cli, const char *default_name,
@@ -56,7 +57,7 @@ enum exit_code good_evidence_load(const struct cli *cli, const char *path,
     OWN(evidence_folder) struct evidence_folder folder = {0};
     struct refusal refusal = {.code = REFUSAL_NONE};
     struct appraisal appraisal;
-    enum exit_code exit_code = evidence_folder_load(cli, path, &folder);
+    enum exit_code exit_code = evidence_named_load(cli, path, &folder);
     enum status status;
 
     if (exit_code != EXIT_DONE) {

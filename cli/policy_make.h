@@ -16,7 +16,8 @@ enum exit_code policy_begin(const struct cli *cli, const char *default_name,
 
 /*
  * Evidence that is taken for that of a good boot: its quote holds under its own key, over its
- * values, to which its event log leads. Whoever made the folder vouches for the rest.
+ * values, to which its event log leads. Whoever made the folder vouches for the rest; `path` may
+ * name a node instead, which is asked (evidence_named_load()).
  * ret_appraisal may be NULL.
  */
 enum exit_code good_evidence_load(const struct cli *cli, const char *path,

@@ -147,6 +147,22 @@ node_is_refused() {
     cmp "$perimeter/one/ima.bin" "$perimeter/n1/logs/ima"
 }
 
+@test "a policy is learned from a live node as from the folder that was kept of it, and fits it" {
+    perimeter_tool policy learn --from "$perimeter/n1.evidence" --name live --out "$perimeter/kept.policy"
+    perimeter_ctl policy learn --from n1 --name live --out "$perimeter/live.policy"
+    cmp "$perimeter/kept.policy" "$perimeter/live.policy"
+    try "$perimeter/live.policy" "$perimeter/n1.evidence"
+    run -3 try "$perimeter/live.policy" "$perimeter/n2.evidence"
+}
+
+@test "who learns from a node that is refused is told so, and without a coordinator a name is a folder" {
+    run -0 perimeter_ctl policy learn --from n2 --out "$perimeter/other.policy" --timeout 40s
+    [[ $output == *"n2 is refused by the coordinator (event-unexpected)"* ]]
+    run -0 try "$perimeter/other.policy" "$perimeter/n2.evidence"
+    run -4 perimeter_tool policy learn --from n1
+    run -4 perimeter_ctl policy learn --from n9
+}
+
 @test "a node that is silent is waited for until the time is up" {
     process_signal n1 -STOP
     run -6 save n1 silent --timeout 4s
