@@ -143,6 +143,11 @@ OPTIONS(policy_try_options) = {
     {"ca", 0, "FILE", "a CA of the TPM's manufacturer, DER; may be repeated"},
     OPTIONS_END,
 };
+OPTIONS(policy_diff_options) = {
+    {"evidence", 0, "DIR", "say whether NEW changes the verdict on this evidence; may be repeated"},
+    {"nodes", 0, NULL, "the same of every live node, which is asked for fresh evidence"},
+    OPTIONS_END,
+};
 OPTIONS(bootstrap_options) = {
     {"out", 0, "FILE", "where the request goes (endorsement-request)"},
     {"endorsement", 0, "FILE", "complete the bootstrap with this endorsement"},
@@ -271,6 +276,12 @@ const struct command commands[] = {
      "POLICY is a text or a reference set, EVIDENCE a folder. Ends with 0 where it is accepted,\n"
      "with 3 where it is refused, every reason shown, and with 1 where it cannot be read.",
      policy_try_options, policy_try_run},
+    {"policy", "diff", "OLD NEW", 2, 2, "show how two policies differ, and for which hosts",
+     "Each is a text or a compiled set; texts are compared by their statements, which -v shows. "
+     "For\n"
+     "each host it says newly-accepted, newly-refused (and why), unchanged, or unknown where its\n"
+     "evidence does not show what a policy judges. Ends with 0 whatever the difference.",
+     policy_diff_options, policy_diff_run},
     {"policy", "stage", "NAME SET", 2, 2, "name a set in a manifest: appraised, not enforced",
      "SET is a policy's text, a compiled set or its digest. Nodes are appraised by it besides, "
      "and\n"

@@ -57,6 +57,7 @@ enum exit_code policy_predict_run(struct cli *cli);
 enum exit_code policy_compile_run(struct cli *cli);
 enum exit_code policy_lint_run(struct cli *cli);
 enum exit_code policy_try_run(struct cli *cli);
+enum exit_code policy_diff_run(struct cli *cli);
 enum exit_code policy_stage(struct cli *cli);
 enum exit_code policy_enable(struct cli *cli);
 enum exit_code policy_rollback(struct cli *cli);

@@ -192,3 +192,32 @@ struct evidence_view evidence_folder_view(const struct evidence_folder *folder)
         .pcr_values = bytes_view(&folder->pcr_values),
     };
 }
+
+enum status evidence_folder_appraise(const struct evidence_folder *folder,
+                                     const struct reference_set *set, const struct view *cas,
+                                     size_t ca_count, struct refusal *ret_refusal)
+{
+    static const struct pcr_policy nothing_more;
+    const struct references references = {.enforced = {1, {set}}};
+    struct evidence_view evidence = evidence_folder_view(folder);
+    struct evidence_demand demand = appraisal_demand(&nothing_more, &references);
+    struct appraisal appraisal;
+    struct tpm_public ak;
+
+    if (tpm_public_parse(evidence.ak_public, &ak) != STATUS_OK) {
+        return refuse(ret_refusal, REFUSAL_AK_ATTRIBUTES, "quote/ak.tpmt is no TPMT_PUBLIC");
+    }
+    return appraisal_run(&evidence,
+                         &(struct appraisal_inputs){
+                             .policy = &nothing_more,
+                             .references = references,
+                             .more_pcrs = folder->pcr_mask & ~demand.pcr_mask,
+                             .qualifying = bytes_view(&folder->qualifying),
+                             .ak_trust = ca_count ? AK_TRUST_BY_EK : AK_TRUST_BY_NAME,
+                             .cas = cas,
+                             .ca_count = ca_count,
+                             .expected_ak = &ak.name,
+                             .now_s = now_s(),
+                         },
+                         &appraisal, ret_refusal);
+}

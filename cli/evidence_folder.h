@@ -44,4 +44,10 @@ enum exit_code evidence_folder_store(const struct cli *cli, const char *path,
 
 struct evidence_view evidence_folder_view(const struct evidence_folder *folder);
 
+/* By a set alone, as the coordinator would appraise it; whose TPM it is only with CAs of
+ * manufacturers (DER). As appraisal_run(). */
+enum status evidence_folder_appraise(const struct evidence_folder *folder,
+                                     const struct reference_set *set, const struct view *cas,
+                                     size_t ca_count, struct refusal *ret_refusal);
+
 #endif

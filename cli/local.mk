@@ -35,6 +35,7 @@ cli_libcli_a_SOURCES = \
 	%D%/perimeter.c %D%/perimeter.h \
 	%D%/perimeter_online.c \
 	%D%/policy.c \
+	%D%/policy_diff.c \
 	%D%/policy_file.c %D%/policy_file.h \
 	%D%/policy_learn.c \
 	%D%/policy_manifest.c \

@@ -162,7 +162,7 @@ static struct value *detail_value(const Tccp__NodeDetail *detail)
     return object;
 }
 
-static enum exit_code nodes_ask(const struct cli *cli, Tccp__AdminResponse **ret_response)
+enum exit_code nodes_ask(const struct cli *cli, Tccp__AdminResponse **ret_response)
 {
     Tccp__AdminRequest request = TCCP__ADMIN_REQUEST__INIT;
     Tccp__NodesList list = TCCP__NODES_LIST__INIT;

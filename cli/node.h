@@ -6,6 +6,8 @@
 
 #include "lib/policy/policy_remedy.h"
 
+/* Asks for all nodes. */
+enum exit_code nodes_ask(const struct cli *cli, Tccp__AdminResponse **ret_response);
 /* Asks for the node that is the command's first argument; its status is there. */
 enum exit_code node_ask(const struct cli *cli, Tccp__AdminResponse **ret_response);
 

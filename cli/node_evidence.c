@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     EVIDENCE_SIZE_MAX = 40 << 20,
@@ -92,32 +93,6 @@ static enum exit_code piece_get(const struct cli *cli, struct session *session,
                : report_status(cli, "read the node's evidence", content->status);
 }
 
-static void rest(void)
-{
-    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000 * 1000};
-
-    (void)nanosleep(&pause, NULL);
-}
-
-/* EXIT_NOT_READY, reported by nobody: the coordinator has it no more, another member leads. */
-static enum exit_code read_all(const struct cli *cli, struct session *session,
-                               const struct token *token, struct writer *content)
-{
-    uint64_t size = 0;
-    enum exit_code exit_code;
-
-    for (;;) {
-        exit_code = piece_get(cli, session, token, content, &size);
-        if (exit_code != EXIT_DONE || (size > 0 && content->size >= size)) {
-            break;
-        }
-        if (size == 0) {
-            rest();
-        }
-    }
-    return exit_code;
-}
-
 static enum exit_code parse(const struct cli *cli, const char *node, struct view bytes,
                             struct node_evidence *ret_evidence)
 {
@@ -146,36 +121,158 @@ static enum exit_code parse(const struct cli *cli, const char *node, struct view
     return exit_code;
 }
 
+/* --- of one node, and of several at once --- */
+
+/* One node's, on its way: a question at a time. */
+struct pull {
+    const char *node;
+    struct token token; /* empty: not asked for yet */
+    struct writer content;
+    uint64_t size;
+};
+
+static void pull_begin(struct pull *pull, const char *node)
+{
+    *pull = (struct pull){.node = node, .content = writer_new(EVIDENCE_SIZE_MAX)};
+}
+
+static void pull_end(struct pull *pull)
+{
+    writer_free(&pull->content);
+    *pull = (struct pull){.node = NULL};
+}
+
+/* The coordinator has no room yet, or no leader; or another member leads, and is asked anew. */
+static bool begins_anew(const struct session *session, enum exit_code exit_code)
+{
+    return exit_code == EXIT_NOT_READY && session_refusal(session) == REFUSAL_NOT_READY;
+}
+
+/* *ret_is_done: all of it is there. *ret_moved: something came. */
+static enum exit_code pull_step(const struct cli *cli, struct session *session, struct pull *pull,
+                                bool *ret_is_done, bool *ret_moved)
+{
+    size_t before = pull->content.size;
+    enum exit_code exit_code;
+
+    *ret_is_done = *ret_moved = false;
+    if (pull->token.size == 0) {
+        exit_code = ask_for(cli, session, pull->node, &pull->token);
+        return begins_anew(session, exit_code) ? EXIT_DONE : exit_code;
+    }
+    exit_code = piece_get(cli, session, &pull->token, &pull->content, &pull->size);
+    if (begins_anew(session, exit_code)) {
+        const char *node = pull->node;
+
+        pull_end(pull);
+        pull_begin(pull, node);
+        return EXIT_DONE;
+    }
+    *ret_moved = pull->content.size > before;
+    *ret_is_done = exit_code == EXIT_DONE && pull->size > 0 && pull->content.size >= pull->size;
+    return exit_code;
+}
+
+static void rest(void)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000 * 1000};
+
+    (void)nanosleep(&pause, NULL);
+}
+
+/* For people who look at a terminal. */
+static void progress(const struct cli *cli, size_t done, size_t count)
+{
+    if (count > 1 && !cli->quiet && isatty(STDERR_FILENO)) {
+        (void)fprintf(stderr, "\r%zu of %zu nodes%s", done, count, done == count ? "\n" : "");
+    }
+}
+
+/* What came of a pull; the first failure is what it ends with. */
+static void pull_visit(const struct cli *cli, struct pull *pull, enum exit_code exit_code,
+                       node_evidence_visitor visit, void *context, enum exit_code *result)
+{
+    OWN(node_evidence) struct node_evidence evidence = {0};
+
+    if (exit_code == EXIT_DONE) {
+        exit_code = parse(cli, pull->node, (struct view){pull->content.data, pull->content.size},
+                          &evidence);
+    }
+    visit(context, pull->node, exit_code == EXIT_DONE ? &evidence : NULL);
+    pull_end(pull);
+    *result = *result == EXIT_DONE ? exit_code : *result;
+}
+
+/* It would go for the other nodes as for this one. */
+static bool ends_all(const struct session *session, enum exit_code exit_code)
+{
+    return exit_code != EXIT_DONE && (session_refusal(session) == REFUSAL_NONE ||
+                                      session_refusal(session) == REFUSAL_NOT_AUTHORIZED);
+}
+
+enum exit_code nodes_evidence_fetch(const struct cli *cli, struct session *session,
+                                    const char *const *nodes, size_t count,
+                                    node_evidence_visitor visit, void *context)
+{
+    struct pull pulls[NODE_EVIDENCE_PARALLEL_MAX] = {{0}};
+    size_t begun = 0, done = 0;
+    enum exit_code result = EXIT_DONE, exit_code = EXIT_DONE;
+    char message[MESSAGE_SIZE];
+
+    while (done < count && !ends_all(session, exit_code)) {
+        bool moved_any = false;
+
+        for (size_t i = 0; i < NODE_EVIDENCE_PARALLEL_MAX && !ends_all(session, exit_code); i++) {
+            bool is_done, moved;
+
+            if (!pulls[i].node) {
+                if (begun == count) {
+                    continue;
+                }
+                pull_begin(&pulls[i], nodes[begun++]);
+            }
+            (void)snprintf(message, sizeof message, "%.100s showed nothing within %u s",
+                           pulls[i].node, cli->timeout_s);
+            session_set_waiting(session, message,
+                                "give more time with --timeout; a node that was asked just now is "
+                                "asked again when a tenth of its lease is over");
+            exit_code = pull_step(cli, session, &pulls[i], &is_done, &moved);
+            moved_any |= moved;
+            if (exit_code != EXIT_DONE || is_done) {
+                pull_visit(cli, &pulls[i], exit_code, visit, context, &result);
+                progress(cli, ++done, count);
+            }
+        }
+        if (!moved_any && done < count && !ends_all(session, exit_code)) {
+            rest();
+        }
+    }
+    session_set_waiting(session, NULL, NULL);
+    /* The others are not waited for. */
+    for (size_t i = 0; i < NODE_EVIDENCE_PARALLEL_MAX; i++) {
+        if (pulls[i].node) {
+            visit(context, pulls[i].node, NULL);
+            pull_end(&pulls[i]);
+        }
+    }
+    for (; begun < count; begun++) {
+        visit(context, nodes[begun], NULL);
+    }
+    return result;
+}
+
+static void take_one(void *context, const char *node, struct node_evidence *evidence)
+{
+    (void)node;
+    if (evidence) {
+        *(struct node_evidence *)context = TAKE(*evidence);
+    }
+}
+
 enum exit_code node_evidence_fetch(const struct cli *cli, struct session *session, const char *node,
                                    struct node_evidence *ret_evidence)
 {
-    OWN(bytes) struct bytes bytes = {0};
-    char message[MESSAGE_SIZE];
-    enum exit_code exit_code;
-
-    (void)snprintf(message, sizeof message, "%.100s showed nothing within %u s", node,
-                   cli->timeout_s);
-    session_set_waiting(session, message,
-                        "give more time with --timeout: a node that was asked just now is not "
-                        "asked again before a tenth of its lease is over");
-    do {
-        OWN(writer) struct writer content = writer_new(EVIDENCE_SIZE_MAX);
-        struct token token;
-
-        exit_code = ask_for(cli, session, node, &token);
-        if (exit_code == EXIT_NOT_READY && session_refusal(session) == REFUSAL_NOT_READY) {
-            rest(); /* No leader that could answer yet. */
-            continue;
-        }
-        if (exit_code == EXIT_DONE) {
-            exit_code = read_all(cli, session, &token, &content);
-        }
-        if (exit_code == EXIT_DONE && writer_take(&content, &bytes) != STATUS_OK) {
-            exit_code = report_status(cli, "read the node's evidence", STATUS_NO_MEMORY);
-        }
-    } while (exit_code == EXIT_NOT_READY && session_refusal(session) == REFUSAL_NOT_READY);
-    session_set_waiting(session, NULL, NULL);
-    return exit_code == EXIT_DONE ? parse(cli, node, bytes_view(&bytes), ret_evidence) : exit_code;
+    return nodes_evidence_fetch(cli, session, &node, 1, take_one, ret_evidence);
 }
 
 enum exit_code evidence_named_load(const struct cli *cli, const char *name,

@@ -29,6 +29,16 @@ bool node_evidence_is_accepted(const struct node_evidence *evidence);
 enum exit_code node_evidence_fetch(const struct cli *cli, struct session *session, const char *node,
                                    struct node_evidence *ret_evidence);
 
+/* What came of one node: `evidence` is the visitor's to take; NULL where there is none, which was
+ * reported or comes of the time that is up. */
+typedef void (*node_evidence_visitor)(void *context, const char *node,
+                                      struct node_evidence *evidence);
+/* The same of several, a few at once; goes on where one of them fails. What the first that failed
+ * ends with. */
+enum exit_code nodes_evidence_fetch(const struct cli *cli, struct session *session,
+                                    const char *const *nodes, size_t count,
+                                    node_evidence_visitor visit, void *context);
+
 /*
  * Evidence that is named on the command line: a folder; or, where there is none of that name and
  * the settings say whom to ask, a node, which is asked. What the coordinator refused it for is said

@@ -46,20 +46,19 @@ enum exit_code policy_file_parse(const struct cli *cli, const char *path,
     return text_parse(cli, path, bytes_view(&content), ret_policy);
 }
 
-enum exit_code reference_file_open(const struct cli *cli, const char *path,
-                                   struct reference_set **ret_set, struct bytes *ret_bytes)
+/* *policy: NULL where the file is a set, of which *bytes are the bytes either way. */
+static enum exit_code file_open(const struct cli *cli, const char *path, struct policy **policy,
+                                struct bytes *bytes, struct reference_set **ret_set)
 {
-    OWN(bytes) struct bytes content = {0};
-    OWN(policy) struct policy *policy = NULL;
     struct refusal refusal;
-    enum exit_code exit_code = file_load(cli, path, POLICY_TEXT_SIZE_MAX, &content);
+    enum exit_code exit_code = file_load(cli, path, POLICY_TEXT_SIZE_MAX, bytes);
     enum status status;
 
-    if (exit_code == EXIT_DONE && is_text(bytes_view(&content))) {
-        exit_code = text_parse(cli, path, bytes_view(&content), &policy);
+    if (exit_code == EXIT_DONE && is_text(bytes_view(bytes))) {
+        exit_code = text_parse(cli, path, bytes_view(bytes), policy);
         if (exit_code == EXIT_DONE) {
-            bytes_free(&content);
-            status = policy_compile(policy, &content);
+            bytes_free(bytes);
+            status = policy_compile(*policy, bytes);
             exit_code =
                 status == STATUS_OK ? EXIT_DONE : report_status(cli, "compile the policy", status);
         }
@@ -67,14 +66,34 @@ enum exit_code reference_file_open(const struct cli *cli, const char *path,
     if (exit_code != EXIT_DONE) {
         return exit_code;
     }
-    status = reference_set_open(bytes_view(&content), ret_set, &refusal);
-    if (status != STATUS_OK) {
-        return report_about(cli, "read", path, status, &refusal);
+    status = reference_set_open(bytes_view(bytes), ret_set, &refusal);
+    return status == STATUS_OK ? EXIT_DONE : report_about(cli, "read", path, status, &refusal);
+}
+
+enum exit_code reference_file_open(const struct cli *cli, const char *path,
+                                   struct reference_set **ret_set, struct bytes *ret_bytes)
+{
+    OWN(bytes) struct bytes bytes = {0};
+    OWN(policy) struct policy *policy = NULL;
+    enum exit_code exit_code = file_open(cli, path, &policy, &bytes, ret_set);
+
+    if (exit_code == EXIT_DONE && ret_bytes) {
+        *ret_bytes = TAKE(bytes);
     }
-    if (ret_bytes) {
-        *ret_bytes = TAKE(content);
+    return exit_code;
+}
+
+enum exit_code policy_or_set_open(const struct cli *cli, const char *path,
+                                  struct policy **ret_policy, struct reference_set **ret_set)
+{
+    OWN(bytes) struct bytes bytes = {0};
+    OWN(policy) struct policy *policy = NULL;
+    enum exit_code exit_code = file_open(cli, path, &policy, &bytes, ret_set);
+
+    if (exit_code == EXIT_DONE) {
+        *ret_policy = TAKE(policy);
     }
-    return EXIT_DONE;
+    return exit_code;
 }
 
 struct findings {

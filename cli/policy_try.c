@@ -80,39 +80,6 @@ static enum exit_code cas_load(const struct cli *cli, struct bytes *cas, size_t 
     return exit_code;
 }
 
-/* By what is there: with --ca the endorsement key is appraised too. */
-static enum status appraise(const struct evidence_folder *folder, const struct reference_set *set,
-                            const struct bytes *cas, size_t ca_count, struct refusal *refusal)
-{
-    static const struct pcr_policy nothing_more;
-    const struct references references = {.enforced = {1, {set}}};
-    struct evidence_view evidence = evidence_folder_view(folder);
-    struct evidence_demand demand = appraisal_demand(&nothing_more, &references);
-    struct view ca_views[CA_COUNT_MAX];
-    struct appraisal appraisal;
-    struct tpm_public ak;
-
-    for (size_t i = 0; i < ca_count; i++) {
-        ca_views[i] = bytes_view(&cas[i]);
-    }
-    if (tpm_public_parse(evidence.ak_public, &ak) != STATUS_OK) {
-        return refuse(refusal, REFUSAL_AK_ATTRIBUTES, "quote/ak.tpmt is no TPMT_PUBLIC");
-    }
-    return appraisal_run(&evidence,
-                         &(struct appraisal_inputs){
-                             .policy = &nothing_more,
-                             .references = references,
-                             .more_pcrs = folder->pcr_mask & ~demand.pcr_mask,
-                             .qualifying = bytes_view(&folder->qualifying),
-                             .ak_trust = ca_count ? AK_TRUST_BY_EK : AK_TRUST_BY_NAME,
-                             .cas = ca_views,
-                             .ca_count = ca_count,
-                             .expected_ak = &ak.name,
-                             .now_s = now_s(),
-                         },
-                         &appraisal, refusal);
-}
-
 static enum exit_code answer(const struct cli *cli, const struct reference_set *set,
                              struct value *reasons)
 {
@@ -140,6 +107,7 @@ enum exit_code policy_try_run(struct cli *cli)
     OWN(evidence_folder) struct evidence_folder folder = {0};
     struct refusal refusal = {.code = REFUSAL_NONE};
     struct bytes cas[CA_COUNT_MAX] = {{0}};
+    struct view ca_views[CA_COUNT_MAX];
     size_t ca_count = 0;
     struct value *reasons;
     enum exit_code exit_code = reference_file_open(cli, argument_at(cli, 0), &set, NULL);
@@ -151,7 +119,12 @@ enum exit_code policy_try_run(struct cli *cli)
     if (exit_code == EXIT_DONE) {
         exit_code = cas_load(cli, cas, &ca_count);
     }
-    status = exit_code == EXIT_DONE ? appraise(&folder, set, cas, ca_count, &refusal) : STATUS_OK;
+    for (size_t i = 0; i < ca_count; i++) {
+        ca_views[i] = bytes_view(&cas[i]);
+    }
+    status = exit_code == EXIT_DONE
+                 ? evidence_folder_appraise(&folder, set, ca_views, ca_count, &refusal)
+                 : STATUS_OK;
     for (size_t i = 0; i < CA_COUNT_MAX; i++) {
         bytes_free(&cas[i]);
     }

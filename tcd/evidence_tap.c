@@ -105,7 +105,7 @@ enum status evidence_tap_open(struct evidence_tap *tap, const char *node, struct
     if (!slot) {
         slot = slot_free(tap);
         if (!slot) {
-            return refuse(ret_refusal, REFUSAL_RATE, "the evidence of %d nodes is being read",
+            return refuse(ret_refusal, REFUSAL_NOT_READY, "the evidence of %d nodes is being read",
                           EVIDENCE_TAP_COUNT_MAX);
         }
         (void)snprintf(slot->node.text, sizeof slot->node.text, "%s", node);
@@ -180,9 +180,8 @@ void evidence_tap_tick(struct evidence_tap *tap, uint64_t now_ms)
 {
     for (size_t i = 0; i < EVIDENCE_TAP_COUNT_MAX; i++) {
         struct slot *slot = &tap->slots[i];
-        uint64_t keep_ms = is_waiting(slot) ? EVIDENCE_UNASKED_MS : EVIDENCE_UNREAD_MS;
 
-        if (is_used(slot) && now_ms - slot->touched_ms >= keep_ms) {
+        if (is_used(slot) && now_ms - slot->touched_ms >= EVIDENCE_UNASKED_MS) {
             slot_close(slot);
         }
     }

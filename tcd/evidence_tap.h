@@ -18,8 +18,7 @@ enum {
     EVIDENCE_TAP_COUNT_MAX = 4,
     EVIDENCE_SIZE_MAX = 40 << 20, /* of one node: the longest logs, and a little */
     EVIDENCE_TOKEN_SIZE = 16,
-    EVIDENCE_UNASKED_MS = 10000, /* whoever waits asks again before */
-    EVIDENCE_UNREAD_MS = 60000,  /* since something of it was read, or it came */
+    EVIDENCE_UNASKED_MS = 10000, /* whoever waits or reads asks again before */
     EVIDENCE_PAUSE_PARTS = 10,   /* a node is asked again after a tenth of its lease */
 };
 
@@ -33,7 +32,7 @@ DEFINE_OWN_POINTER(evidence_tap, evidence_tap_free)
 /*
  * Somebody wants to see what `node` shows next, or goes on wanting it: *ret_token names the tap
  * from now on. `fresh`: EVIDENCE_TOKEN_SIZE bytes that nobody can guess, for a new one. Refused
- * (RATE) when all are in use.
+ * (NOT_READY) when all are in use.
  */
 WARN_UNUSED enum status evidence_tap_open(struct evidence_tap *tap, const char *node,
                                           struct view fresh, uint64_t now_ms,

@@ -159,9 +159,9 @@ static void there_are_few_and_what_was_read_makes_room(void **state)
         token = open_tap(world, nodes[i], i);
         second = i == 1 ? token : second;
     }
-    assert_refused(try_open(world, "one-more", 10, &token), world->refusal, REFUSAL_RATE);
+    assert_refused(try_open(world, "one-more", 10, &token), world->refusal, REFUSAL_NOT_READY);
     put(world, "n1", "evidence", 10);
-    assert_refused(try_open(world, "one-more", 10, &token), world->refusal, REFUSAL_RATE);
+    assert_refused(try_open(world, "one-more", 10, &token), world->refusal, REFUSAL_NOT_READY);
     assert_ok(read_tap(world, &second, 0, 100, 10, &piece));
     token = open_tap(world, "one-more", 10);
     assert_status(read_tap(world, &second, 0, 100, 10, &piece), STATUS_NOT_FOUND);
@@ -191,9 +191,9 @@ static void evidence_that_nobody_reads_is_freed(void **state)
     struct view piece;
 
     put(world, "n1", "evidence", 1000);
-    evidence_tap_tick(world->tap, 1000 + EVIDENCE_UNREAD_MS - 1);
+    evidence_tap_tick(world->tap, 1000 + EVIDENCE_UNASKED_MS - 1);
     assert_ok(read_tap(world, &token, 0, 1, 1000, &piece));
-    evidence_tap_tick(world->tap, 1000 + EVIDENCE_UNREAD_MS);
+    evidence_tap_tick(world->tap, 1000 + EVIDENCE_UNASKED_MS);
     assert_status(read_tap(world, &token, 0, 1, 1000, &piece), STATUS_NOT_FOUND);
 }
 
