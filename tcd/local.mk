@@ -36,7 +36,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/machine.c %D%/machine.h \
 	%D%/member_state.c %D%/member_state.h \
 	%D%/membership.c %D%/membership.h \
-	%D%/node_evidence.c \
+	%D%/node_tap.c \
 	%D%/node_registration.c \
 	%D%/node_renewal.c \
 	%D%/node_server.c %D%/node_server.h %D%/node_session.h \

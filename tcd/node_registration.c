@@ -174,7 +174,7 @@ static void work_evidence(void *argument)
     session->task->status =
         verifier_evidence(session->task->verifier, bytes_view(&session->task->input),
                           &session->task->facts, &session->refusal);
-    node_evidence_of_registration(session);
+    node_tap_registration(session);
 }
 
 /* Message 4: what was committed, for the keys that it was committed for. */
@@ -310,7 +310,7 @@ static void done_evidence(struct node_session *session)
         staged_verdicts_note(session->server->tcd->staged_verdicts, sight.name,
                              &session->task->references, true, time_wall_s());
     }
-    node_evidence_end(session);
+    node_tap_end(session);
     if (session->task->status != STATUS_OK) {
         refuse_or_fail(session, "evidence");
         return;
@@ -325,6 +325,6 @@ void node_registration_evidence(struct node_session *session, struct bytes *payl
 {
     bytes_free(&session->task->input);
     session->task->input = TAKE(*payload);
-    node_evidence_begin(session, true);
+    node_tap_begin(session, true);
     node_session_work(session, work_evidence, done_evidence);
 }

@@ -219,7 +219,7 @@ static void work_renewal(void *argument)
     if (task->is_tapped) {
         struct digest qualifying = renewal_quote_input(&binding);
 
-        node_evidence_of_renewal(session, &qualifying);
+        node_tap_renewal(session, &qualifying);
     }
 }
 
@@ -321,7 +321,7 @@ static void done_renewal(struct node_session *session)
     if (task->status == STATUS_OK || task->status == STATUS_REFUSED) {
         staged_note(session);
     }
-    node_evidence_end(session);
+    node_tap_end(session);
     if (task->status == STATUS_REFUSED) {
         quarantine(session);
         return;
@@ -355,7 +355,7 @@ void node_renewal_evidence(struct node_session *session, struct bytes *payload)
         return;
     }
     session->task->input = TAKE(*payload);
-    node_evidence_begin(session, session->is_whole);
+    node_tap_begin(session, session->is_whole);
     node_session_work(session, work_renewal, done_renewal);
 }
 

@@ -534,7 +534,7 @@ void node_server_expire(struct node_server *server, uint64_t now_ms)
 void node_server_tick(struct node_server *server, uint64_t now_ms)
 {
     end_what_ended(server);
-    node_evidence_tick(server, now_ms);
+    node_tap_tick(server, now_ms);
     for (struct node_session *session = server->sessions, *next; session; session = next) {
         next = session->next;
         if (session->connection && session->state == NODE_SESSION_LIVE &&

@@ -30,7 +30,7 @@ struct node_task {
     struct refusal *staged_refusals; /* of references; NULL while none is staged */
     struct bytes input;              /* the frame's payload */
     enum status status;              /* of the last worker's job; with session->refusal */
-    bool is_tapped;                  /* somebody wants to see it (node_evidence.c) */
+    bool is_tapped;                  /* somebody wants to see it (node_tap.c) */
     struct bytes shown;              /* what they see: NodeEvidence */
 
     /* registration */
@@ -137,18 +137,18 @@ const char *node_session_address(const struct node_session *session);
 void node_registration_hello(struct node_session *session, struct bytes *payload);
 void node_registration_evidence(struct node_session *session, struct bytes *payload);
 
-/* node_evidence.c: evidence that somebody wants to see, on its way to the tap */
+/* node_tap.c: evidence that somebody wants to see, on its way to the tap */
 
 /* Evidence of a task came in: is it wanted? `is_whole`: of a renewal, that it begins at the
  * beginning. */
-void node_evidence_begin(struct node_session *session, bool is_whole);
+void node_tap_begin(struct node_session *session, bool is_whole);
 /* On a worker's thread, once it was appraised: what was shown, if it is wanted. */
-void node_evidence_of_registration(struct node_session *session);
-void node_evidence_of_renewal(struct node_session *session, const struct digest *qualifying);
+void node_tap_registration(struct node_session *session);
+void node_tap_renewal(struct node_session *session, const struct digest *qualifying);
 /* Hands it to the tap. */
-void node_evidence_end(struct node_session *session);
+void node_tap_end(struct node_session *session);
 /* Asks live nodes for what is wanted of them. */
-void node_evidence_tick(struct node_server *server, uint64_t now_ms);
+void node_tap_tick(struct node_server *server, uint64_t now_ms);
 
 /* node_renewal.c */
 

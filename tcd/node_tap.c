@@ -22,7 +22,7 @@ static const char *node_of(const struct node_session *session)
     return node ? node->name.text : NULL;
 }
 
-void node_evidence_begin(struct node_session *session, bool is_whole)
+void node_tap_begin(struct node_session *session, bool is_whole)
 {
     const char *node = node_of(session);
 
@@ -55,7 +55,7 @@ static bool has_verdict(const struct node_task *task)
     return task->status == STATUS_OK || task->status == STATUS_REFUSED;
 }
 
-void node_evidence_of_registration(struct node_session *session)
+void node_tap_registration(struct node_session *session)
 {
     const struct node_task *task = session->task;
     struct evidence_view evidence;
@@ -68,7 +68,7 @@ void node_evidence_of_registration(struct node_session *session)
     }
 }
 
-void node_evidence_of_renewal(struct node_session *session, const struct digest *qualifying)
+void node_tap_renewal(struct node_session *session, const struct digest *qualifying)
 {
     const struct node_task *task = session->task;
     Tccp__RenewEvidence *message;
@@ -91,7 +91,7 @@ void node_evidence_of_renewal(struct node_session *session, const struct digest 
     tccp__renew_evidence__free_unpacked(message, NULL);
 }
 
-void node_evidence_end(struct node_session *session)
+void node_tap_end(struct node_session *session)
 {
     struct node_task *task = session->task;
     const char *node = task->shown.size > 0 ? node_of(session) : NULL;
@@ -103,7 +103,7 @@ void node_evidence_end(struct node_session *session)
     bytes_free(&task->shown);
 }
 
-void node_evidence_tick(struct node_server *server, uint64_t now_ms)
+void node_tap_tick(struct node_server *server, uint64_t now_ms)
 {
     const struct registry *registry = tcd_registry(server->tcd);
     const struct evidence_tap *tap = server->tcd->evidence_tap;
