@@ -104,6 +104,11 @@ static void done_hello(struct node_session *session)
         return;
     }
     status = node_task_use_references(session, verifier_policy(task->verifier));
+    if (status == STATUS_EXPIRED) {
+        session->refusal = node_policy_ended(verifier_policy(task->verifier));
+        node_session_refuse(session, &session->refusal);
+        return;
+    }
     if (status != STATUS_OK) {
         fail(session, "reference sets", status);
         return;

@@ -180,11 +180,18 @@ void node_renewal_challenge(struct node_session *session)
     struct evidence_demand demand;
     struct renewal_binding binding;
     OWN(bytes) struct bytes message = {0};
+    enum status status;
 
     if (!node || !node->registration.live) {
         return; /* The next look at all sessions ends it. */
     }
-    if (use_policy(session, node) != STATUS_OK) {
+    status = use_policy(session, node);
+    if (status == STATUS_EXPIRED) {
+        session->refusal = node_policy_ended(session->task->policy);
+        node_session_refuse(session, &session->refusal);
+        return;
+    }
+    if (status != STATUS_OK) {
         node_task_end(session); /* It is asked again when the policy is there. */
         return;
     }

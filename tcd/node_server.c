@@ -83,6 +83,12 @@ void node_task_end(struct node_session *session)
     }
 }
 
+struct refusal node_policy_ended(const struct manifest_policy *policy)
+{
+    return refusal_make(REFUSAL_POLICY_MISSING,
+                        "every reference set that policy %s enforces has ended", policy->name);
+}
+
 enum status node_task_use_references(struct node_session *session,
                                      const struct manifest_policy *policy)
 {

@@ -99,6 +99,9 @@ struct node_server {
 WARN_UNUSED enum status node_task_use_references(struct node_session *session,
                                                  const struct manifest_policy *policy);
 
+/* Why nobody is accepted by a policy of which every reference set that is enforced has ended. */
+struct refusal node_policy_ended(const struct manifest_policy *policy);
+
 /* Answers, and what they do to the session. */
 void node_session_send(struct node_session *session, Tccp__NodeMessageKind kind,
                        struct view payload);

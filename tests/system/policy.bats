@@ -175,3 +175,14 @@ staged_says() {
     eventually 20 n1 tc1 tc2 tc3 -- node_is n1 quarantined
     [ "$(perimeter_json .reason node get n1)" = file-not-allowed ]
 }
+
+@test "a set that has ended accepts nobody, and that is said" {
+    manifest 7 "reference $(digest "$perimeter/good.set") = 2026-01-01T00:00:00Z"
+    apply
+    process_end n1
+    : >"$run/n1.log"
+    perimeter_start n1
+    eventually 20 n1 tc1 tc2 tc3 -- refused n1 policy-missing
+    grep -q 'has ended' "$run/n1.log"
+    run -3 perimeter_ctl node explain n1
+}
