@@ -1,7 +1,7 @@
 /*
- * What nodes show now: fresh evidence, whole as far as their policies need any, through the leader.
- * It is an operator's or auditor's word that it comes from the leader over a verified connection;
- * that it is the TPM's is checked where it is used.
+ * What nodes show now: fresh evidence, whole as far as their policies need any, through the leader,
+ * for operators and auditors (proto/admin.proto, EvidenceGet). That it is the node's rests on the
+ * leader's word; that it is a TPM's is checked where it is used.
  */
 #ifndef TCCP_CLI_NODE_EVIDENCE_H
 #define TCCP_CLI_NODE_EVIDENCE_H
