@@ -91,8 +91,7 @@ static void each_part_is_counted_by_itself(void **state)
 static void another_digest_of_an_event_belongs_to_the_event(void **state)
 {
     struct policy_difference difference = diff(
-        "policy p {\n events = 4\n event 4 SEPARATOR = " A64 "\n event 4 EFI_ACTION = " A64
-        "\n}\n",
+        "policy p {\n events = 4\n event 4 SEPARATOR = " A64 "\n event 4 EFI_ACTION = " A64 "\n}\n",
         "policy p {\n events = 4\n event 4 SEPARATOR = " A64 "\n or = " B64
         "\n event 4 EFI_ACTION = " A64 "\n}\n",
         "- event 4 SEPARATOR = " A64 "\n+ event 4 SEPARATOR = " A64 "\n    or = " B64 "\n");
@@ -104,12 +103,10 @@ static void another_digest_of_an_event_belongs_to_the_event(void **state)
 
 static void events_in_another_order_are_told(void **state)
 {
-    struct policy_difference difference =
-        diff("policy p {\n events = 4\n event 4 SEPARATOR = " A64
-             "\n event 4 SEPARATOR = " B64 "\n}\n",
-             "policy p {\n events = 4\n event 4 SEPARATOR = " B64
-             "\n event 4 SEPARATOR = " A64 "\n}\n",
-             "");
+    struct policy_difference difference = diff(
+        "policy p {\n events = 4\n event 4 SEPARATOR = " A64 "\n event 4 SEPARATOR = " B64 "\n}\n",
+        "policy p {\n events = 4\n event 4 SEPARATOR = " B64 "\n event 4 SEPARATOR = " A64 "\n}\n",
+        "");
 
     (void)state;
     assert_part(&difference, POLICY_PART_EVENTS, 0, 0, 0);
