@@ -65,11 +65,13 @@ static void config_write(const struct fixture *fixture, const char *more)
     (void)fprintf(file,
                   "perimeter = \"%s\"\n"
                   "agent = {\"%s/tests/support/agent_stub\", \"%s\"}\n"
+                  "agent-config = \"%s\"\n"
                   "agent-user = \"root\"\n"
                   "vm-uid-first = %d\n"
                   "memory-mib-max = 512\n"
                   "%s\n",
-                  id, getenv("TOP_BUILDDIR"), fixture->node.socket_path, UID_FIRST, more);
+                  id, getenv("TOP_BUILDDIR"), fixture->node.socket_path, fixture->config, UID_FIRST,
+                  more);
     (void)fclose(file);
 }
 
