@@ -18,8 +18,9 @@ enum {
     QUEUE_MAX_DEFAULT = 16 * 1024 * 1024,
     KEEPALIVE_S = 15,
     READ_SIZE = 64 * 1024,
-    PLAIN_SIZE = 16 * 1024,   /* one TLS record */
-    FLUSH_SLICE = 256 * 1024, /* encrypted at a time */
+    TURN_SIZE_MAX = 256 * 1024, /* read before the others have their turn */
+    PLAIN_SIZE = 16 * 1024,     /* one TLS record */
+    FLUSH_SLICE = 256 * 1024,   /* encrypted at a time */
     HANDSHAKE_KEPT_MAX = 64 * 1024,
 };
 
@@ -312,6 +313,20 @@ static void input_arrived(struct connection *connection, struct view bytes)
     }
 }
 
+/* libuv reads on for as long as there is something, up to 2 MiB: decrypting that takes
+ * milliseconds.
+ */
+static void turn_count(struct connection *connection, size_t size)
+{
+    connection->turn_size += size;
+    if (connection->phase == PHASE_OPEN && connection->is_reading &&
+        connection->turn_size >= TURN_SIZE_MAX) {
+        connection->is_reading = false;
+        (void)uv_read_stop(&connection->socket.stream);
+        connection_schedule(connection);
+    }
+}
+
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 {
     struct connection *connection = stream->data;
@@ -319,6 +334,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
     if (size > 0) {
         connection->heard_ms = uv_now(stream->loop);
         input_arrived(connection, (struct view){(const uint8_t *)buffer->base, (size_t)size});
+        turn_count(connection, (size_t)size);
     }
     free(buffer->base);
     if (size >= 0 || connection->phase == PHASE_GONE) {
@@ -523,6 +539,7 @@ static void on_work(uv_idle_t *idle)
     struct connection *connection = idle->data;
 
     (void)uv_idle_stop(idle);
+    connection->turn_size = 0;
     if (connection->is_new) {
         connection->is_new = false;
         opened(connection);

@@ -45,6 +45,7 @@ struct connection {
     unsigned pauses;
     bool is_reading, is_congested, was_congested, is_shut_down, has_eof, is_new, is_reported,
         is_waiting;
+    size_t turn_size;  /* read since its last turn */
     uint64_t heard_ms; /* uv_now() of the last byte from the peer */
 
     struct connection_peer peer;

@@ -639,6 +639,33 @@ static void a_slow_reader_stops_its_own_requests_and_drains_later(void **state)
     fixture_free(fixture);
 }
 
+static void a_peer_that_sends_much_leaves_turns_to_the_others(void **state)
+{
+    enum { CONTENT = 32 * 1024, COUNT = 256, TURN_MAX = 256 * 1024 + 64 * 1024 + CONTENT };
+    struct fixture *fixture = fixture_new();
+    uint8_t *content = calloc(1, CONTENT);
+    size_t most = 0;
+
+    (void)state;
+    fixture_listen(fixture);
+    connect_both(fixture);
+    fixture->server.frames_wanted = COUNT;
+    for (unsigned i = 0; i < COUNT; i++) {
+        content[0] = (uint8_t)(i + 1);
+        assert_ok(connection_send(fixture->client.connection, (struct view){content, CONTENT}));
+    }
+    while (!fixture->server.has_enough) {
+        size_t before = fixture->server.bytes;
+
+        (void)uv_run(&fixture->loop, UV_RUN_ONCE);
+        most = fixture->server.bytes - before > most ? fixture->server.bytes - before : most;
+    }
+    assert_false(fixture->server.is_order_broken);
+    assert_true(most > 0 && most <= TURN_MAX);
+    free(content);
+    fixture_free(fixture);
+}
+
 static void a_reader_that_stops_for_good_is_dropped(void **state)
 {
     struct fixture *fixture = fixture_new();
@@ -866,6 +893,7 @@ int main(void)
         cmocka_unit_test(what_was_sent_before_the_close_arrives),
         cmocka_unit_test(a_cut_is_told_from_an_end),
         cmocka_unit_test(a_slow_reader_stops_its_own_requests_and_drains_later),
+        cmocka_unit_test(a_peer_that_sends_much_leaves_turns_to_the_others),
         cmocka_unit_test(a_reader_that_stops_for_good_is_dropped),
         cmocka_unit_test(a_paused_connection_delivers_nothing_until_resumed),
         cmocka_unit_test(a_held_connection_can_be_asked_after_its_end),
