@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As much of a log as fits into a frame beside everything else. */
-enum { LOUD_LOG_SIZE = FRAME_SIZE_MAX - 8192 };
+enum { LOUD_LOG_SIZE = IMA_LOG_SIZE_MAX };
 
 static double now_s(void)
 {
@@ -66,6 +65,7 @@ void fleet_host_check_lease(struct fleet_host *host, uint64_t now_ms)
 static void prepare_to_resume(struct fleet_host *host)
 {
     host->state = HOST_CONNECTING;
+    evidence_outbox_clear(&host->outbox);
     fleet_host_check_lease(host, time_boot_ms());
 }
 
@@ -250,7 +250,12 @@ static void take_renew_challenge(struct fleet_host *host, struct view payload)
     view = soft_evidence_view(&host->node, &evidence);
     view.ima_log = bytes_view(&log);
     ASSERT(renewal_evidence(&view, &message) == STATUS_OK);
-    send_message(host, TCCP__NODE_MESSAGE_KIND__RENEW_EVIDENCE, bytes_view(&message));
+    /* Where it cannot be sent the connection has ended, and on_failure follows. */
+    (void)!evidence_outbox_send(
+        &host->outbox, host->client,
+        &(struct evidence_announcement){.kind = TCCP__NODE_MESSAGE_KIND__RENEW_EVIDENCE,
+                                        .size = message.size},
+        &message);
 }
 
 static void take_renew_accepted(struct fleet_host *host, struct view payload)
@@ -347,7 +352,6 @@ static void on_frame(struct client *client, void *argument, struct view frame)
     Tccp__NodeMessage *message = node_message_unpack(frame);
     struct view payload = message ? protobuf_view(message->payload) : (struct view){0};
 
-    (void)client;
     if (!message) {
         die("a frame that is no message");
     } else if (message->kind == TCCP__NODE_MESSAGE_KIND__RENEW_CHALLENGE &&
@@ -362,6 +366,8 @@ static void on_frame(struct client *client, void *argument, struct view frame)
     } else if (message->kind == TCCP__NODE_MESSAGE_KIND__REGISTER_ACCEPTED &&
                host->state == HOST_SENT_EVIDENCE) {
         take_accepted(host, payload);
+    } else if (message->kind == TCCP__NODE_MESSAGE_KIND__EVIDENCE_GO && host->state == HOST_LIVE) {
+        (void)!evidence_outbox_go(&host->outbox, client);
     } else if (message->kind == TCCP__NODE_MESSAGE_KIND__REFUSED) {
         take_refused(host, payload);
     } else if (message->kind == TCCP__NODE_MESSAGE_KIND__NOT_LEADER) {
@@ -388,6 +394,13 @@ static void on_failure(struct client *client, void *argument, enum status reason
     prepare_to_resume(host);
 }
 
+static void on_drain(struct client *client, void *argument)
+{
+    struct fleet_host *host = argument;
+
+    (void)!evidence_outbox_drained(&host->outbox, client);
+}
+
 void fleet_host_open(struct fleet_host *host, enum fleet_manner manner)
 {
     struct fleet *fleet = host->fleet;
@@ -398,7 +411,7 @@ void fleet_host_open(struct fleet_host *host, enum fleet_manner manner)
         .address_count = is_slow ? 1 : fleet->address_count,
         .tls = fleet->anonymous,
         .limits = {.idle_timeout_ms = UINT32_MAX},
-        .callbacks = {on_open, on_frame, on_failure},
+        .callbacks = {on_open, on_frame, on_failure, on_drain},
         .argument = host,
     };
 
@@ -417,6 +430,7 @@ void fleet_host_close(struct fleet_host *host)
         host->registration_id = 0;
         tls_context_release(host->tls);
         host->tls = NULL;
+        evidence_outbox_clear(&host->outbox);
         bytes_free(&host->hello);
         bytes_free(&host->certificate);
     }

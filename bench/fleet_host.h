@@ -4,6 +4,7 @@
 
 #include "bench/fleet.h"
 
+#include "lib/attester/evidence_outbox.h"
 #include "lib/net/client.h"
 #include "lib/perimeter/bundle.h"
 
@@ -20,6 +21,7 @@ struct fleet_host {
     struct client *client;
     struct tls_context *tls; /* with the trusted key's certificate */
     struct channel channel;  /* of the connection */
+    struct evidence_outbox outbox;
 
     /* registration under way */
     struct bytes hello;

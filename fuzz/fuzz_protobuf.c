@@ -35,6 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (message) {
         protobuf_c_message_free_unpacked(message, NULL);
     }
+    message = protobuf_unpack_within(descriptor, bytes, MESSAGE_SIZE_MAX, bytes.size);
+    if (message) {
+        protobuf_c_message_free_unpacked(message, NULL);
+    }
     message = protobuf_unpack_strict(descriptor, bytes, MESSAGE_SIZE_MAX);
     if (message) {
         OWN(bytes) struct bytes again = {0};

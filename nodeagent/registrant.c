@@ -131,6 +131,7 @@ static void connection_over(struct registrant *registrant)
 {
     registrant->state = REGISTRANT_CONNECTING;
     attester_free(TAKE(registrant->attester));
+    evidence_outbox_clear(&registrant->outbox);
     registrant->connection_number++;
 }
 
@@ -184,6 +185,55 @@ void registrant_send(struct registrant *registrant, Tccp__NodeMessageKind kind, 
     }
     if (status != STATUS_OK) {
         registrant_fail(registrant, status, "a message could not be sent: %s", status_text(status));
+    }
+}
+
+#define STATE(state) (1U << (state))
+
+/* --- evidence --- */
+
+/* The coordinator's word is next, for which it has this long from now on. */
+static void expect_evidence_taken(struct registrant *registrant)
+{
+    if (registrant->state == REGISTRANT_SENT_RENEWAL) {
+        registrant_expect_answer(registrant);
+    } else {
+        connection_set_idle_timeout(client_connection(registrant->client), ANSWER_TIMEOUT_MS);
+    }
+}
+
+static void evidence_progress(struct registrant *registrant, enum status status)
+{
+    if (status != STATUS_OK) {
+        registrant_fail(registrant, status, "the evidence could not be sent: %s",
+                        status_text(status));
+    } else {
+        expect_evidence_taken(registrant);
+    }
+}
+
+void registrant_send_evidence(struct registrant *registrant,
+                              const struct evidence_announcement *announcement,
+                              struct bytes *evidence)
+{
+    evidence_progress(registrant, evidence_outbox_send(&registrant->outbox, registrant->client,
+                                                       announcement, evidence));
+}
+
+static void take_evidence_go(struct registrant *registrant, struct view payload)
+{
+    (void)payload;
+    evidence_progress(registrant, evidence_outbox_go(&registrant->outbox, registrant->client));
+}
+
+#define SENT_EVIDENCE (STATE(REGISTRANT_SENT_EVIDENCE) | STATE(REGISTRANT_SENT_RENEWAL))
+
+static void on_drain(struct client *client, void *argument)
+{
+    struct registrant *registrant = argument;
+
+    if (SENT_EVIDENCE & STATE(registrant->state)) {
+        evidence_progress(registrant, evidence_outbox_drained(&registrant->outbox, client));
     }
 }
 
@@ -262,7 +312,6 @@ static void take_not_leader(struct registrant *registrant, struct view payload)
     }
 }
 
-#define STATE(state) (1U << (state))
 #define REGISTERING                                                                                \
     (STATE(REGISTRANT_SAID_HELLO) | STATE(REGISTRANT_SENT_EVIDENCE) | STATE(REGISTRANT_ATTESTING))
 #define REGISTERED                                                                                 \
@@ -276,6 +325,7 @@ static const struct {
 } steps[] = {
     {TCCP__NODE_MESSAGE_KIND__REGISTER_CHALLENGE, STATE(REGISTRANT_SAID_HELLO),
      registrant_registration_challenge},
+    {TCCP__NODE_MESSAGE_KIND__EVIDENCE_GO, SENT_EVIDENCE, take_evidence_go},
     {TCCP__NODE_MESSAGE_KIND__REGISTER_ACCEPTED, STATE(REGISTRANT_SENT_EVIDENCE),
      registrant_registration_accepted},
     {TCCP__NODE_MESSAGE_KIND__RENEW_CHALLENGE,
@@ -410,6 +460,14 @@ void registrant_attest(struct registrant *registrant, const struct host_task *ta
     }
 }
 
+const char *registrant_attest_error(enum status status)
+{
+    return status == STATUS_TOO_LARGE
+               ? "the IMA log or the event log of this boot is larger than a coordinator takes; "
+                 "IMA's policy measures too much, or this host has been up for too long"
+               : status_text(status);
+}
+
 /* --- start and end --- */
 
 static enum status memory_load(struct registrant *registrant)
@@ -450,7 +508,7 @@ static enum status connect_start(struct registrant *registrant)
             /* The peer is a member, or there is no connection: it may send whole messages. */
             .limits = {.frame_size_max = FRAME_SIZE_MAX},
             .attempt_max = config->attempt_max,
-            .callbacks = {on_open, on_frame, on_failure},
+            .callbacks = {on_open, on_frame, on_failure, on_drain},
             .argument = registrant,
         },
         &registrant->client);

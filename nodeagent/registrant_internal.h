@@ -3,6 +3,7 @@
 #ifndef TCCP_NODEAGENT_REGISTRANT_INTERNAL_H
 #define TCCP_NODEAGENT_REGISTRANT_INTERNAL_H
 
+#include "lib/attester/evidence_outbox.h"
 #include "lib/attester/trusted_key.h"
 #include "lib/net/client.h"
 #include "lib/net/timer.h"
@@ -57,6 +58,7 @@ struct registrant {
     struct cluster_trust trust; /* by which the member at the other end was accepted */
     struct channel channel;
     struct attester *attester;
+    struct evidence_outbox outbox;
     uint64_t challenged_at_ms; /* CLOCK_BOOTTIME */
 
     struct own_registration own;
@@ -72,11 +74,17 @@ void registrant_refused(struct registrant *registrant, const struct refusal *ref
 /* Sends one message; fails the connection where that is not possible. */
 void registrant_send(struct registrant *registrant, Tccp__NodeMessageKind kind,
                      struct view payload);
+/* The same for evidence, which may be too large for one message. */
+void registrant_send_evidence(struct registrant *registrant,
+                              const struct evidence_announcement *announcement,
+                              struct bytes *evidence);
 /* Has the TPM work for this connection; `done` is not called when the connection is gone by then.
  */
 void registrant_attest(struct registrant *registrant, const struct host_task *task,
                        void (*done)(struct registrant *registrant,
                                     const struct host_report *report));
+/* What a report says that brings no evidence, for people. */
+const char *registrant_attest_error(enum status status);
 /* A lease was given: for the registration, or for its renewal. */
 void registrant_lease_given(struct registrant *registrant, uint64_t lease_ms);
 /* The next word is the coordinator's: one that stays silent is looked for anew while there is still

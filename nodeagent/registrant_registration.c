@@ -70,8 +70,8 @@ static void attested(struct registrant *registrant, const struct host_report *re
     enum status status;
 
     if (report->status != STATUS_OK) {
-        registrant_fail(registrant, report->status, "the TPM could not attest: %s",
-                        status_text(report->status));
+        registrant_fail(registrant, report->status, "this host could not attest: %s",
+                        registrant_attest_error(report->status));
         return;
     }
     status = attester_evidence(
@@ -87,7 +87,7 @@ static void attested(struct registrant *registrant, const struct host_report *re
     registrant->own.reset_count = report->evidence.reset_count;
     registrant->own.restart_count = report->evidence.restart_count;
     registrant->state = REGISTRANT_SENT_EVIDENCE;
-    registrant_send(registrant, TCCP__NODE_MESSAGE_KIND__REGISTER_EVIDENCE, bytes_view(&evidence));
+    registrant_send_evidence(registrant, attester_announcement(registrant->attester), &evidence);
 }
 
 /* What a host's configuration says of development counts where the perimeter's owners say so too.

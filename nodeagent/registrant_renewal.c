@@ -32,8 +32,8 @@ static void quoted(struct registrant *registrant, const struct host_report *repo
         return;
     }
     if (report->status != STATUS_OK) {
-        registrant_fail(registrant, report->status, "the TPM could not attest: %s",
-                        status_text(report->status));
+        registrant_fail(registrant, report->status, "this host could not attest: %s",
+                        registrant_attest_error(report->status));
         return;
     }
     /* What was registered is the boot before: the coordinator would refuse this quote, and be
@@ -50,8 +50,11 @@ static void quoted(struct registrant *registrant, const struct host_report *repo
         return;
     }
     registrant->state = REGISTRANT_SENT_RENEWAL;
-    registrant_expect_answer(registrant);
-    registrant_send(registrant, TCCP__NODE_MESSAGE_KIND__RENEW_EVIDENCE, bytes_view(&payload));
+    registrant_send_evidence(
+        registrant,
+        &(struct evidence_announcement){.kind = TCCP__NODE_MESSAGE_KIND__RENEW_EVIDENCE,
+                                        .size = payload.size},
+        &payload);
 }
 
 void registrant_renewal_challenge(struct registrant *registrant, struct view payload)

@@ -29,6 +29,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/credentials.c %D%/credentials.h \
 	%D%/boot_record.c %D%/boot_record.h \
 	%D%/evidence_tap.c %D%/evidence_tap.h \
+	%D%/evidence_budget.c %D%/evidence_budget.h \
 	%D%/in_force.c %D%/in_force.h \
 	%D%/joining.c %D%/joining.h \
 	%D%/leases.c %D%/leases.h \
@@ -37,6 +38,7 @@ tcd_libtcd_a_SOURCES = \
 	%D%/member_state.c %D%/member_state.h \
 	%D%/membership.c %D%/membership.h \
 	%D%/node_tap.c \
+	%D%/node_transfer.c \
 	%D%/node_registration.c \
 	%D%/node_renewal.c \
 	%D%/node_server.c %D%/node_server.h %D%/node_session.h \

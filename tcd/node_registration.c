@@ -69,7 +69,7 @@ static void done_challenge(struct node_session *session)
     }
     session->state = NODE_SESSION_CHALLENGED;
     /* Its TPM is in the manifest: it may send logs now. */
-    connection_set_frame_size_max(session->connection, FRAME_SIZE_MAX);
+    connection_set_frame_size_max(session->connection, NODE_FRAME_SIZE_MAX);
     node_session_send_frame(session, bytes_view(&task->challenge));
     bytes_free(&task->challenge);
     quote_release(TAKE(task->quote));
@@ -180,6 +180,8 @@ static void work_evidence(void *argument)
         verifier_evidence(session->task->verifier, bytes_view(&session->task->input),
                           &session->task->facts, &session->refusal);
     node_tap_registration(session);
+    verifier_drop_evidence(session->task->verifier);
+    session->task->evidence_digest = sha256(bytes_view(&session->task->input));
 }
 
 /* Message 4: what was committed, for the keys that it was committed for. */
@@ -285,7 +287,7 @@ static struct command node_registered(const struct node_session *session)
     command.node_registered.boot = counters_of_boot(boot);
     command.node_registered.firmware_version = boot->firmware;
     command.node_registered.progress = progress_of_boot(boot);
-    command.node_registered.evidence = sha256(bytes_view(&session->task->input));
+    command.node_registered.evidence = session->task->evidence_digest;
     return command;
 }
 

@@ -109,7 +109,7 @@ void node_renewal_resume(struct node_session *session, struct bytes *payload)
     if (status != STATUS_OK) {
         node_session_refuse(session, &session->refusal);
     } else {
-        connection_set_frame_size_max(session->connection, FRAME_SIZE_MAX);
+        connection_set_frame_size_max(session->connection, NODE_FRAME_SIZE_MAX);
         node_session_bind(session, message->registration_id);
         node_renewal_live(session);
         session->is_resumed = true;

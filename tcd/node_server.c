@@ -16,13 +16,14 @@
 enum { NODE_IDLE_TIMEOUT_MS = 10 * 60 * 1000 };
 
 enum {
-    /* From the handshake to the registration: our TPM's quote and the peer's, logs and commit. */
-    REGISTRATION_TIMEOUT_MS = 60000,
     /* Each costs us a check of certificates, a credential made for its TPM and a place in a quote,
      * and nothing the peer. A host that is refused comes again after a while. */
     REGISTRATION_COUNT_MAX = 1024,
     /* Whoever sends more, logs that is, must not keep waiting those who send a quote. */
     LONG_INPUT_MIN = 64 * 1024,
+    /* Of evidence that is too large for one message: on its way or being appraised, which takes
+     * twice as much. */
+    EVIDENCE_BUDGET_SIZE = 128 << 20,
 };
 
 enum status node_server_new(struct tcd *tcd, struct node_server **ret_server)
@@ -33,6 +34,7 @@ enum status node_server_new(struct tcd *tcd, struct node_server **ret_server)
         return STATUS_NO_MEMORY;
     }
     server->tcd = tcd;
+    evidence_budget_init(&server->evidence_budget, EVIDENCE_BUDGET_SIZE);
     TABLE_INIT(&server->by_registration, struct node_session, registration_id);
     *ret_server = server;
     return STATUS_OK;
@@ -71,6 +73,7 @@ void node_task_end(struct node_session *session)
     struct node_task *task = session->task;
 
     if (task) {
+        node_transfer_drop(session);
         session->task = NULL;
         verifier_free(task->verifier);
         quote_release(task->quote);
@@ -232,6 +235,10 @@ void node_session_keep(struct node_session *session, const struct node *node)
 {
     enum refusal_code code = refusal_of_name(node->reason);
 
+    /* What a worker has ends with its job. */
+    if (!session->has_job) {
+        node_transfer_drop(session);
+    }
     session->state = NODE_SESSION_HELD;
     session->refusal = refusal_make(code == REFUSAL_CODE_COUNT ? REFUSAL_NODE_QUARANTINED : code,
                                     "%s", node->detail);
@@ -259,6 +266,8 @@ static void job_work(void *argument)
     struct job *job = argument;
 
     job->work(job->session);
+    /* Here: to give back the memory of a long log takes the loop milliseconds. */
+    bytes_free(&job->session->task->input);
 }
 
 static void job_done(void *argument)
@@ -267,6 +276,7 @@ static void job_done(void *argument)
 
     free(argument);
     if (node_session_job_ended(job.session)) {
+        node_transfer_drop(job.session);
         job.done(job.session);
     }
 }
@@ -332,6 +342,14 @@ static bool take_vm_message(struct node_session *session, const Tccp__NodeMessag
     return false;
 }
 
+/* What a node may still send whom the challenge reached before it was found bad. */
+static bool is_renewal(Tccp__NodeMessageKind kind)
+{
+    return kind == TCCP__NODE_MESSAGE_KIND__RENEW_EVIDENCE ||
+           kind == TCCP__NODE_MESSAGE_KIND__EVIDENCE_ANNOUNCE ||
+           kind == TCCP__NODE_MESSAGE_KIND__EVIDENCE_PART;
+}
+
 static void on_frame(struct api_session *api, struct view frame)
 {
     /* Which message belongs to which state, and what takes it. */
@@ -341,10 +359,13 @@ static void on_frame(struct api_session *api, struct view frame)
         void (*take)(struct node_session *session, struct bytes *payload);
     } steps[] = {
         {TCCP__NODE_MESSAGE_KIND__REGISTER_HELLO, NODE_SESSION_NEW, node_registration_hello},
-        {TCCP__NODE_MESSAGE_KIND__REGISTER_EVIDENCE, NODE_SESSION_CHALLENGED,
-         node_registration_evidence},
+        {TCCP__NODE_MESSAGE_KIND__REGISTER_EVIDENCE, NODE_SESSION_CHALLENGED, node_transfer_direct},
+        {TCCP__NODE_MESSAGE_KIND__EVIDENCE_ANNOUNCE, NODE_SESSION_CHALLENGED,
+         node_transfer_announce},
+        {TCCP__NODE_MESSAGE_KIND__EVIDENCE_ANNOUNCE, NODE_SESSION_RENEWING, node_transfer_announce},
+        {TCCP__NODE_MESSAGE_KIND__EVIDENCE_PART, NODE_SESSION_RECEIVING, node_transfer_part},
         {TCCP__NODE_MESSAGE_KIND__RESUME, NODE_SESSION_NEW, node_renewal_resume},
-        {TCCP__NODE_MESSAGE_KIND__RENEW_EVIDENCE, NODE_SESSION_RENEWING, node_renewal_evidence},
+        {TCCP__NODE_MESSAGE_KIND__RENEW_EVIDENCE, NODE_SESSION_RENEWING, node_transfer_direct},
     };
     struct node_session *session = (struct node_session *)api;
     Tccp__NodeMessage *message;
@@ -371,10 +392,8 @@ static void on_frame(struct api_session *api, struct view frame)
             return;
         }
     }
-    /* The challenge was sent before the node was found bad. */
     if (!take_vm_message(session, message) &&
-        !(session->state == NODE_SESSION_HELD &&
-          message->kind == TCCP__NODE_MESSAGE_KIND__RENEW_EVIDENCE)) {
+        !(session->state == NODE_SESSION_HELD && is_renewal(message->kind))) {
         out_of_order(session, message->kind);
     }
     node_message_free(message);
@@ -524,6 +543,7 @@ void node_session_registered(struct node_session *session)
 
 void node_server_expire(struct node_server *server, uint64_t now_ms)
 {
+    node_transfer_expire(server, now_ms);
     if (server->unregistered_count == 0) {
         return;
     }

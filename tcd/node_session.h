@@ -6,19 +6,35 @@
 #include "lib/crypto/x509.h"
 #include "lib/protocol/registration.h"
 #include "lib/protocol/renewal.h"
+#include "tcd/evidence_budget.h"
 #include "tcd/node_server.h"
 
 #include "proto/node.pb-c.h"
+
+/* From the handshake to the registration: our TPM's quote and the peer's, logs and commit; not the
+ * time that the transfer of large evidence takes. */
+enum { REGISTRATION_TIMEOUT_MS = 60000 };
 
 enum node_session_state {
     NODE_SESSION_NEW,        /* waits for RegisterHello or Resume */
     NODE_SESSION_BUSY,       /* a worker, the TPM or the replica works for it */
     NODE_SESSION_CHALLENGED, /* waits for RegisterEvidence */
+    NODE_SESSION_ANNOUNCED,  /* large evidence waits for room */
+    NODE_SESSION_RECEIVING,  /* waits for the next part of it */
     NODE_SESSION_LIVE,       /* registered; between renewals */
     NODE_SESSION_RENEWING,   /* waits for RenewEvidence */
     NODE_SESSION_HELD,   /* its node is quarantined or revoked: it gets no renewal, only what the
                             policies of its VMs say, and ends when that is done */
     NODE_SESSION_ENDING, /* was refused or redirected: nothing more is read */
+};
+
+/* Large evidence on its way. Its place lasts until it was appraised. */
+struct node_transfer {
+    struct evidence_place place; /* first */
+    struct node_session *session;
+    const char *name; /* of a host that registers, as task->verifier's; NULL: a renewal */
+    struct evidence_receiver receiver;
+    uint64_t part_until_ms, until_ms; /* time_boot_ms(); while parts come */
 };
 
 /* What a registration, or one renewal, needs while it is under way: between them a session holds
@@ -28,14 +44,16 @@ struct node_task {
     const struct manifest_policy *policy; /* of in_force, as the references that it names */
     struct references references;
     struct refusal *staged_refusals; /* of references; NULL while none is staged */
-    struct bytes input;              /* the frame's payload */
-    enum status status;              /* of the last worker's job; with session->refusal */
-    bool is_tapped;                  /* somebody wants to see it (node_tap.c) */
-    struct bytes shown;              /* what they see: NodeEvidence */
+    struct bytes input;              /* what came; it ends with the worker's job */
+    struct node_transfer transfer;
+    enum status status; /* of the last worker's job; with session->refusal */
+    bool is_tapped;     /* somebody wants to see it (node_tap.c) */
+    struct bytes shown; /* what they see: NodeEvidence */
 
     /* registration */
     struct verifier *verifier;
     struct registration_facts facts;
+    struct digest evidence_digest; /* of the host's */
     struct digest leaf;
     struct coordinator_evidence evidence; /* ours; of quote, which is held */
     struct quote *quote;
@@ -92,7 +110,8 @@ struct node_server {
     unsigned unregistered_count;  /* sessions that were never bound */
     unsigned registering_count;   /* of them, those between a Hello and their registration */
     struct renewal_batch *batch;  /* collects; NULL while empty */
-    bool registrations_moved;     /* some may have ended since the sessions were looked at */
+    struct evidence_budget evidence_budget;
+    bool registrations_moved; /* some may have ended since the sessions were looked at */
 };
 
 /* The reference sets of the task's policy; what in_force_references() says of them. */
@@ -135,6 +154,18 @@ void node_task_end(struct node_session *session);
 const char *node_session_address(const struct node_session *session);
 
 /* What takes a message may TAKE its payload: a copy of a long log costs the loop a millisecond. */
+
+/* node_transfer.c */
+
+/* A RegisterEvidence or RenewEvidence in one message. */
+void node_transfer_direct(struct node_session *session, struct bytes *payload);
+void node_transfer_announce(struct node_session *session, struct bytes *payload);
+void node_transfer_part(struct node_session *session, struct bytes *payload);
+/* What was announced is not waited for any more, or was appraised; whoever is next gets its room.
+ */
+void node_transfer_drop(struct node_session *session);
+/* Ends the connections of those who send too slowly. now_ms: time_boot_ms(). */
+void node_transfer_expire(struct node_server *server, uint64_t now_ms);
 
 /* node_registration.c */
 void node_registration_hello(struct node_session *session, struct bytes *payload);

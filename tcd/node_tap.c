@@ -77,8 +77,9 @@ void node_tap_renewal(struct node_session *session, const struct digest *qualify
     if (!has_verdict(task)) {
         return;
     }
-    message = (Tccp__RenewEvidence *)protobuf_unpack(
-        &tccp__renew_evidence__descriptor, bytes_view(&task->input), REGISTRATION_MESSAGE_SIZE_MAX);
+    message = (Tccp__RenewEvidence *)protobuf_unpack_within(
+        &tccp__renew_evidence__descriptor, bytes_view(&task->input), EVIDENCE_MESSAGE_SIZE_MAX,
+        task->input.size + EVIDENCE_OVERHEAD_MAX);
     if (!message) {
         return;
     }

@@ -1,5 +1,6 @@
 #include "lib/attester/registrar.h"
 
+#include "lib/attester/evidence_outbox.h"
 #include "lib/base/log.h"
 #include "lib/crypto/entropy.h"
 #include "lib/net/timer.h"
@@ -33,6 +34,7 @@ struct registrar {
     unsigned attempt; /* a job of an earlier attempt is not for the present one */
     struct trusted_key key;
     struct attester *attester;
+    struct evidence_outbox outbox;
     struct channel channel;
     uint64_t challenge_ms;
 
@@ -56,6 +58,7 @@ static void attempt_end(struct registrar *registrar)
     }
     attester_free(registrar->attester);
     registrar->attester = NULL;
+    evidence_outbox_clear(&registrar->outbox);
     trusted_key_free(&registrar->key);
 }
 
@@ -213,8 +216,8 @@ static void done(void *argument)
             status = attester_evidence(registrar->attester, &result, &evidence);
         }
         if (status == STATUS_OK) {
-            status =
-                send(registrar, TCCP__NODE_MESSAGE_KIND__REGISTER_EVIDENCE, bytes_view(&evidence));
+            status = evidence_outbox_send(&registrar->outbox, registrar->client,
+                                          attester_announcement(registrar->attester), &evidence);
         }
         if (status != STATUS_OK) {
             fail(registrar, NULL, false, "this host's TPM or logs gave no evidence");
@@ -256,6 +259,24 @@ static void take_challenge(struct registrar *registrar, struct view payload)
     }
     if (status != STATUS_OK) {
         fail_status(registrar, status, &refusal, "the challenge could not be answered");
+    }
+}
+
+static void take_go(struct registrar *registrar)
+{
+    /* How long it waited was up to the others. */
+    timer_start(registrar->patience, ATTEMPT_TIMEOUT_MS);
+    if (evidence_outbox_go(&registrar->outbox, registrar->client) != STATUS_OK) {
+        fail(registrar, NULL, false, "the evidence could not be sent");
+    }
+}
+
+static void on_drain(struct client *client, void *argument)
+{
+    struct registrar *registrar = argument;
+
+    if (evidence_outbox_drained(&registrar->outbox, client) != STATUS_OK) {
+        fail(registrar, NULL, false, "the evidence could not be sent");
     }
 }
 
@@ -312,6 +333,8 @@ static void on_frame(struct client *client, void *argument, struct view frame)
         registrar->config.callbacks.on_frame(registrar->config.callbacks.argument, frame);
     } else if (message && message->kind == TCCP__NODE_MESSAGE_KIND__REGISTER_CHALLENGE) {
         take_challenge(registrar, payload);
+    } else if (message && message->kind == TCCP__NODE_MESSAGE_KIND__EVIDENCE_GO) {
+        take_go(registrar);
     } else if (message && message->kind == TCCP__NODE_MESSAGE_KIND__REGISTER_ACCEPTED) {
         take_accepted(registrar, payload);
     } else if (message && message->kind == TCCP__NODE_MESSAGE_KIND__REFUSED) {
@@ -359,7 +382,10 @@ static void start(void *argument)
         .address_count = registrar->config.address_count,
         .tls = registrar->tls,
         .limits = {.idle_timeout_ms = UINT32_MAX}, /* A dead peer is found by the lease. */
-        .callbacks = {.on_open = on_open, .on_frame = on_frame, .on_failure = on_client_failure},
+        .callbacks = {.on_open = on_open,
+                      .on_frame = on_frame,
+                      .on_failure = on_client_failure,
+                      .on_drain = on_drain},
         .argument = registrar,
     };
 

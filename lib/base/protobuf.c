@@ -27,6 +27,36 @@ ProtobufCMessage *protobuf_unpack(const ProtobufCMessageDescriptor *descriptor, 
     return protobuf_c_message_unpack(descriptor, NULL, bytes.size, bytes.data);
 }
 
+static void *allocate_within(void *data, size_t size)
+{
+    size_t *left = data;
+
+    if (size > *left) {
+        return NULL;
+    }
+    *left -= size;
+    return malloc(size);
+}
+
+static void free_plainly(void *data, void *pointer)
+{
+    (void)data;
+    free(pointer);
+}
+
+ProtobufCMessage *protobuf_unpack_within(const ProtobufCMessageDescriptor *descriptor,
+                                         struct view bytes, size_t size_max, size_t memory_max)
+{
+    size_t left = memory_max;
+    /* What it gives out is freed like all messages, without an allocator. */
+    ProtobufCAllocator allocator = {allocate_within, free_plainly, &left};
+
+    if (bytes.size > size_max) {
+        return NULL;
+    }
+    return protobuf_c_message_unpack(descriptor, &allocator, bytes.size, bytes.data);
+}
+
 static const void *member_at(const ProtobufCMessage *message, unsigned offset)
 {
     return (const char *)message + offset;

@@ -49,6 +49,14 @@ ProtobufCMessage *protobuf_unpack(const ProtobufCMessageDescriptor *descriptor, 
                                   size_t size_max);
 
 /*
+ * The same with at most memory_max bytes of memory; NULL too when it would take more. A message of
+ * nothing but small fields that nobody knows takes thirty times its size: for large ones that are
+ * known to have few fields.
+ */
+ProtobufCMessage *protobuf_unpack_within(const ProtobufCMessageDescriptor *descriptor,
+                                         struct view bytes, size_t size_max, size_t memory_max);
+
+/*
  * The same for documents that are signed or hashed: NULL too unless the bytes are the one encoding
  * of the message, as protobuf_pack() makes it, without fields that this version does not know. Two
  * parties then never read one document in two ways.

@@ -117,6 +117,16 @@ static void on_frame(struct connection *connection, void *argument, struct view 
     }
 }
 
+static void on_drain(struct connection *connection, void *argument)
+{
+    struct client *client = argument;
+
+    (void)connection;
+    if (!client->is_closing && !client->is_redirecting && client->config.callbacks.on_drain) {
+        client->config.callbacks.on_drain(client, client->config.argument);
+    }
+}
+
 static void client_free(struct client *client)
 {
     tls_context_release(client->config.tls);
@@ -156,7 +166,7 @@ static void attempt(struct client *client)
         .verify = client->config.verify,
         .verify_argument = client->config.verify_argument,
         .limits = client->config.limits,
-        .callbacks = {on_open, on_frame, NULL, on_close},
+        .callbacks = {on_open, on_frame, on_drain, on_close},
         .argument = client,
     };
     enum status status;

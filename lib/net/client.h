@@ -27,6 +27,8 @@ struct client_callbacks {
      * names address and reason. */
     void (*on_failure)(struct client *client, void *argument, enum status reason,
                        const char *detail, bool is_final);
+    /* As a connection's. May be NULL. */
+    void (*on_drain)(struct client *client, void *argument);
 };
 
 struct client_config {

@@ -111,6 +111,18 @@ enum status possession_input(const struct scope *scope, const struct digest *tra
     return canonical_take(&input, ret_input);
 }
 
+struct digest announcement_mac(const struct scope *scope, struct view activated_secret,
+                               const struct digest *transcript, uint64_t size)
+{
+    struct canonical input = canonical_begin("tccp-evidence-announced", scope);
+    struct digest hash;
+
+    canonical_digest(&input, transcript);
+    canonical_number(&input, size);
+    hash = canonical_hash(&input);
+    return hmac_sha256(activated_secret, digest_view(&hash));
+}
+
 struct digest renewal_qualifying(const struct scope *scope, const uint8_t nonce[NONCE_SIZE],
                                  uint64_t registration_id, struct key_pair_view trusted_key,
                                  const struct channel *channel)

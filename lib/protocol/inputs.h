@@ -72,6 +72,11 @@ struct digest activation_mac(const struct scope *scope, struct view activated_se
 WARN_UNUSED enum status possession_input(const struct scope *scope, const struct digest *transcript,
                                          const struct digest *evidence, struct bytes *ret_input);
 
+/* What the activated secret MACs before evidence that needs room at the coordinator: only the host
+ * that was challenged makes it wait, and for no more than so many bytes. */
+struct digest announcement_mac(const struct scope *scope, struct view activated_secret,
+                               const struct digest *transcript, uint64_t size);
+
 /* extraData of the host's quote at a renewal. */
 struct digest renewal_qualifying(const struct scope *scope, const uint8_t nonce[NONCE_SIZE],
                                  uint64_t registration_id, struct key_pair_view trusted_key,

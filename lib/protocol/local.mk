@@ -1,6 +1,7 @@
 # SANS-IO: both sides of every protocol, step by step.
 noinst_LIBRARIES += lib/protocol/libprotocol.a
 lib_protocol_libprotocol_a_SOURCES = \
+	%D%/evidence_transfer.c %D%/evidence_transfer.h \
 	%D%/inputs.c %D%/inputs.h \
 	%D%/node_message.c %D%/node_message.h \
 	%D%/registration.h \

@@ -8,7 +8,12 @@
 
 #include "proto/node.pb-c.h"
 
-enum { NODE_MESSAGE_SIZE_MAX = 4 << 20 };
+enum {
+    NODE_MESSAGE_SIZE_MAX = 4 << 20,
+    /* Of a frame that a node sends: there are many of them, and each may be halfway through one.
+     * What is larger comes in parts (evidence_transfer.h). */
+    NODE_FRAME_SIZE_MAX = 512 * 1024,
+};
 
 /* Wraps a message that was serialised already. */
 WARN_UNUSED enum status node_message_pack(Tccp__NodeMessageKind kind, struct view payload,

@@ -29,12 +29,14 @@
 #include "lib/crypto/hpke.h"
 #include "lib/crypto/keys.h"
 #include "lib/perimeter/bundle.h"
+#include "lib/protocol/evidence_transfer.h"
 #include "lib/protocol/inputs.h"
 
 enum {
     PROTOCOL_VERSION = 1,
     REGISTRATION_HELLO_SIZE_MAX = 16 * 1024,
-    /* A challenge carries the bundle and the member's logs; evidence carries the host's. */
+    /* A challenge carries the bundle and the member's logs. Evidence, which carries the host's, has
+     * a limit of its own: EVIDENCE_MESSAGE_SIZE_MAX. */
     REGISTRATION_MESSAGE_SIZE_MAX = 4 << 20,
 };
 
@@ -107,6 +109,9 @@ WARN_UNUSED enum status attester_challenge(struct attester *attester, struct vie
 WARN_UNUSED enum status attester_evidence(struct attester *attester,
                                           const struct attester_result *result,
                                           struct bytes *ret_evidence);
+
+/* After message 3: how it is announced where it has to come in parts. */
+const struct evidence_announcement *attester_announcement(const struct attester *attester);
 
 /* Message 4. Refused unless the certificate is for our key, our role and the registration it names.
  */
@@ -185,18 +190,26 @@ WARN_UNUSED enum status verifier_challenge(struct verifier *verifier,
                                            const struct coordinator_evidence *evidence,
                                            struct bytes *ret_challenge);
 
-/* Message 3: appraises the host. On STATUS_OK the facts may be proposed; nothing is granted before
- * they are committed. */
+/* Before a message 3 that comes in parts: refused, and the session dead, unless this very host
+ * announces it, once. */
+WARN_UNUSED enum status verifier_announced(struct verifier *verifier,
+                                           const struct evidence_announcement *announcement,
+                                           struct refusal *ret_refusal);
+
+/* Message 3: appraises the host. At most EVIDENCE_DIRECT_SIZE_MAX bytes, or what was announced. On
+ * STATUS_OK the facts may be proposed; nothing is granted before they are committed. */
 WARN_UNUSED enum status verifier_evidence(struct verifier *verifier, struct view evidence,
                                           struct registration_facts *ret_facts,
                                           struct refusal *ret_refusal);
 
 /* What the host showed in message 3, whether it was accepted or not, for who wants to see it: with
  * the keys of the Hello. STATUS_NOT_FOUND unless the host has shown that it holds that TPM. The
- * views stay valid as long as the session. */
+ * views stay valid until it is dropped. */
 WARN_UNUSED enum status verifier_shown(const struct verifier *verifier,
                                        struct evidence_view *ret_evidence,
                                        struct digest *ret_qualifying);
+/* Gives back the memory of message 3, which may be much; to the end of the session otherwise. */
+void verifier_drop_evidence(struct verifier *verifier);
 
 /* Message 4, after the commit. */
 WARN_UNUSED enum status verifier_accept(struct verifier *verifier,

@@ -26,6 +26,7 @@ struct attester {
     struct tpm_public ek, ak;
     struct bytes hello;
     struct digest transcript;
+    struct evidence_announcement announcement;
     struct bundle *bundle; /* what the coordinator showed, checked */
     struct scope scope;
     Tccp__RegisterChallenge *challenge;
@@ -244,9 +245,21 @@ enum status attester_evidence(struct attester *attester, const struct attester_r
     message.evidence = &evidence;
     message.activation_mac = protobuf_data(digest_view(&mac));
     message.possession = protobuf_data(bytes_view(&possession));
-    TRY(protobuf_pack(&message.base, REGISTRATION_MESSAGE_SIZE_MAX, ret_evidence));
+    TRY(protobuf_pack(&message.base, EVIDENCE_MESSAGE_SIZE_MAX, ret_evidence));
+    attester->announcement = (struct evidence_announcement){
+        .kind = TCCP__NODE_MESSAGE_KIND__REGISTER_EVIDENCE,
+        .size = ret_evidence->size,
+        .mac = announcement_mac(&attester->scope, result->activated, &attester->transcript,
+                                ret_evidence->size),
+    };
     attester->state = ATTESTER_SENT_EVIDENCE;
     return STATUS_OK;
+}
+
+const struct evidence_announcement *attester_announcement(const struct attester *attester)
+{
+    ASSERT(attester->state == ATTESTER_SENT_EVIDENCE);
+    return &attester->announcement;
 }
 
 /* The certificate must speak of us: our key, our role, and the registration that the message names.

@@ -38,7 +38,8 @@ struct verifier {
     struct challenge_nonces nonces;
     struct digest transcript;
     Tccp__RegisterEvidence *evidence;
-    bool is_proven; /* the activation and the possession of the TK hold */
+    uint64_t announced_size; /* of evidence that comes in parts; 0: none */
+    bool is_proven;          /* the activation and the possession of the TK hold */
 };
 
 /* Every step begins here: in its place once, and dead unless it says that it went well. */
@@ -78,9 +79,7 @@ void verifier_free(struct verifier *verifier)
     if (verifier->hello) {
         tccp__register_hello__free_unpacked(verifier->hello, NULL);
     }
-    if (verifier->evidence) {
-        tccp__register_evidence__free_unpacked(verifier->evidence, NULL);
-    }
+    verifier_drop_evidence(verifier);
     public_key_free(verifier->tk_sign);
     free(verifier);
 }
@@ -291,7 +290,7 @@ static struct digest qualifying_of(const struct verifier *verifier)
 enum status verifier_shown(const struct verifier *verifier, struct evidence_view *ret_evidence,
                            struct digest *ret_qualifying)
 {
-    if (!verifier->is_proven) {
+    if (!verifier->is_proven || !verifier->evidence) {
         return STATUS_NOT_FOUND;
     }
     *ret_evidence = evidence_view_of_message(verifier->evidence->evidence);
@@ -300,6 +299,46 @@ enum status verifier_shown(const struct verifier *verifier, struct evidence_view
     ret_evidence->ak_public = protobuf_view(verifier->hello->ak_public);
     *ret_qualifying = qualifying_of(verifier);
     return STATUS_OK;
+}
+
+void verifier_drop_evidence(struct verifier *verifier)
+{
+    if (verifier->evidence) {
+        tccp__register_evidence__free_unpacked(TAKE(verifier->evidence), NULL);
+    }
+}
+
+enum status verifier_announced(struct verifier *verifier,
+                               const struct evidence_announcement *announcement,
+                               struct refusal *ret_refusal)
+{
+    struct digest mac;
+
+    TRY(step_begin(verifier, VERIFIER_CHALLENGED, ret_refusal));
+    if (verifier->announced_size != 0) {
+        return refuse(ret_refusal, REFUSAL_OUT_OF_ORDER, "evidence was announced already");
+    }
+    mac = announcement_mac(&verifier->scope, VIEW_OF_ARRAY(verifier->config.credential_secret),
+                           &verifier->transcript, announcement->size);
+    if (!secret_equal(digest_view(&mac), digest_view(&announcement->mac))) {
+        return refuse(ret_refusal, REFUSAL_CREDENTIAL, "the announcement's MAC differs");
+    }
+    verifier->announced_size = announcement->size;
+    verifier->state = VERIFIER_CHALLENGED;
+    return STATUS_OK;
+}
+
+/* What is larger than a message has to be what was announced. */
+static enum status check_size(const struct verifier *verifier, struct view message,
+                              struct refusal *ret_refusal)
+{
+    uint64_t size_max =
+        verifier->announced_size ? verifier->announced_size : EVIDENCE_DIRECT_SIZE_MAX;
+
+    return message.size <= size_max
+               ? STATUS_OK
+               : refuse(ret_refusal, REFUSAL_TOO_LARGE, "evidence of %zu bytes, at most %llu",
+                        message.size, (unsigned long long)size_max);
 }
 
 enum status verifier_evidence(struct verifier *verifier, struct view message,
@@ -318,8 +357,10 @@ enum status verifier_evidence(struct verifier *verifier, struct view message,
     struct digest qualifying;
 
     TRY(step_begin(verifier, VERIFIER_CHALLENGED, ret_refusal));
-    verifier->evidence = (Tccp__RegisterEvidence *)protobuf_unpack(
-        &tccp__register_evidence__descriptor, message, REGISTRATION_MESSAGE_SIZE_MAX);
+    TRY(check_size(verifier, message, ret_refusal));
+    verifier->evidence = (Tccp__RegisterEvidence *)protobuf_unpack_within(
+        &tccp__register_evidence__descriptor, message, EVIDENCE_MESSAGE_SIZE_MAX,
+        message.size + EVIDENCE_OVERHEAD_MAX);
     if (!verifier->evidence || !verifier->evidence->evidence) {
         return refuse(ret_refusal, REFUSAL_MALFORMED, "RegisterEvidence");
     }

@@ -1,6 +1,7 @@
 #include "lib/protocol/renewal.h"
 
 #include "lib/attest/evidence_message.h"
+#include "lib/protocol/evidence_transfer.h"
 
 #include "proto/node.pb-c.h"
 
@@ -63,15 +64,16 @@ enum status renewal_evidence(const struct evidence_view *evidence, struct bytes 
     Tccp__Evidence inner = evidence_view_to_message(evidence);
 
     message.evidence = &inner;
-    return protobuf_pack(&message.base, RENEWAL_MESSAGE_SIZE_MAX, ret_evidence);
+    return protobuf_pack(&message.base, EVIDENCE_MESSAGE_SIZE_MAX, ret_evidence);
 }
 
 enum status renewal_appraise(const struct renewal_binding *binding, struct view evidence,
                              const struct renewal_appraiser *appraiser,
                              struct appraisal *ret_appraisal, struct refusal *ret_refusal)
 {
-    Tccp__RenewEvidence *message = (Tccp__RenewEvidence *)protobuf_unpack(
-        &tccp__renew_evidence__descriptor, evidence, RENEWAL_MESSAGE_SIZE_MAX);
+    Tccp__RenewEvidence *message = (Tccp__RenewEvidence *)protobuf_unpack_within(
+        &tccp__renew_evidence__descriptor, evidence, EVIDENCE_MESSAGE_SIZE_MAX,
+        evidence.size + EVIDENCE_OVERHEAD_MAX);
     struct digest qualifying = renewal_quote_input(binding);
     struct evidence_view view;
     enum status status;

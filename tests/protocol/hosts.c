@@ -40,7 +40,7 @@ static void name_write(struct writer *writer, const char *key, const struct tpm_
     writer_format(writer, "    %s = %s\n", key, text);
 }
 
-static void policy_write(struct writer *writer, const char *name)
+static void policy_write(struct writer *writer, const char *name, const char *more)
 {
     writer_format(writer, "policy %s {\n", name);
     for (unsigned pcr = 0; pcr < 8; pcr++) {
@@ -50,7 +50,7 @@ static void policy_write(struct writer *writer, const char *name)
         hex_encode(digest_view(&value), text);
         writer_format(writer, "    pcr %u = %s\n", pcr, text);
     }
-    writer_format(writer, "}\n");
+    writer_format(writer, "%s}\n", more);
 }
 
 static struct bytes manifest_make(const struct test_perimeter *perimeter)
@@ -81,9 +81,12 @@ static struct bytes manifest_make(const struct test_perimeter *perimeter)
     name_write(&writer, "ek", &perimeter->node.ek_public.name);
     writer_format(&writer, "}\nnode n2 {\n    policy = compute\n");
     name_write(&writer, "ek", &perimeter->other_node.ek_public.name);
+    writer_format(&writer, "}\nnode n3 {\n    policy = logging\n");
+    name_write(&writer, "ek", &perimeter->logging_node.ek_public.name);
     writer_format(&writer, "}\n");
-    policy_write(&writer, "members");
-    policy_write(&writer, "compute");
+    policy_write(&writer, "members", "");
+    policy_write(&writer, "compute", "");
+    policy_write(&writer, "logging", "    needs_event_log = no\n    needs_ima_log = yes\n");
     assert_ok(writer_take(&writer, &text));
     if (manifest_text_compile(bytes_view(&text), &bytes, &error) != STATUS_OK) {
         fail_msg("line %u, column %u: %s", error.line, error.column, error.message);
@@ -124,6 +127,7 @@ struct test_perimeter *test_perimeter_new(void)
     host_make(&perimeter->member, &perimeter->ca);
     host_make(&perimeter->node, &perimeter->ca);
     host_make(&perimeter->other_node, &perimeter->ca);
+    host_make(&perimeter->logging_node, &perimeter->ca);
     host_make(&perimeter->stranger, &perimeter->ca);
     bundle_make(perimeter);
     return perimeter;
@@ -136,6 +140,7 @@ void test_perimeter_free(struct test_perimeter *perimeter)
     host_free(&perimeter->member);
     host_free(&perimeter->node);
     host_free(&perimeter->other_node);
+    host_free(&perimeter->logging_node);
     host_free(&perimeter->stranger);
     soft_ca_free(&perimeter->ca);
     perimeter_test_free(perimeter->keys);

@@ -15,7 +15,7 @@ struct test_host {
     struct soft_key ek, ak;
     struct bytes ek_certificate;
     struct tpm_public ek_public, ak_public;
-    struct digest pcrs[8];
+    struct digest pcrs[PCR_IMA + 1];
     uint32_t reset_count;
     uint64_t clock_ms;
 };
@@ -24,6 +24,7 @@ struct test_perimeter {
     struct perimeter_test *keys;
     struct soft_ca ca;
     struct test_host member, node, other_node, stranger;
+    struct test_host logging_node; /* whose policy wants to see its IMA log */
     struct bytes bundle_bytes;
     struct bundle *bundle;
 };
@@ -31,7 +32,7 @@ struct test_perimeter {
 struct test_perimeter *test_perimeter_new(void);
 void test_perimeter_free(struct test_perimeter *perimeter);
 
-/* Evidence of a host: a quote over PCRs 0 to 7 with their values. The caller frees it. */
+/* Evidence of a host: a quote over these PCRs with their values. The caller frees it. */
 struct test_evidence {
     struct bytes quote, signature;
     struct bytes pcr_values;

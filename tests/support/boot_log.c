@@ -5,11 +5,13 @@
  *     boot_log events EVENT_LOG           prints "PCR:sha256=DIGEST" for each event
  *     boot_log ima IMA_LOG FROM           the same for entries after the first FROM
  *     boot_log cut IMA_LOG FROM COUNT     writes COUNT entries, as they are
+ *     boot_log make COUNT                 writes a log of COUNT entries, each of a signed file
  */
 #include "lib/attest/event_log.h"
 #include "lib/attest/ima.h"
 #include "lib/base/text.h"
 #include "lib/daemon/file.h"
+#include "tests/support/ima_log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +70,14 @@ static enum status write_entries(struct view view, unsigned long from, unsigned 
     return STATUS_OK;
 }
 
+static enum status make_entries(unsigned long count)
+{
+    struct digest aggregate;
+    OWN(bytes) struct bytes log = ima_log_make(count, &aggregate);
+
+    return fwrite(log.data, 1, log.size, stdout) == log.size ? STATUS_OK : STATUS_IO;
+}
+
 int main(int argc, char **argv)
 {
     OWN(bytes) struct bytes log = {0};
@@ -80,8 +90,10 @@ int main(int argc, char **argv)
                file_read(argv[2], IMA_LOG_SIZE_MAX, &log) == STATUS_OK) {
         status = print_entries(bytes_view(&log), strtoul(argv[3], NULL, 10));
     }
-    if (argc == 5 && strcmp(argv[1], "cut") == 0 &&
-        file_read(argv[2], IMA_LOG_SIZE_MAX, &log) == STATUS_OK) {
+    if (argc == 3 && strcmp(argv[1], "make") == 0) {
+        status = make_entries(strtoul(argv[2], NULL, 10));
+    } else if (argc == 5 && strcmp(argv[1], "cut") == 0 &&
+               file_read(argv[2], IMA_LOG_SIZE_MAX, &log) == STATUS_OK) {
         status =
             write_entries(bytes_view(&log), strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
     }

@@ -74,8 +74,13 @@ CLEANFILES += tests/support/wall_clock.so
 tests/support/wall_clock.so: tests/support/wall_clock.c
 	$(AM_V_CC)$(MKDIR_P) tests/support && $(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -shared -fPIC -o $@ $<
 check_PROGRAMS += tests/support/boot_log
-tests_support_boot_log_SOURCES = tests/support/boot_log.c
+tests_support_boot_log_SOURCES = tests/support/boot_log.c tests/support/ima_log.c tests/support/ima_log.h
 tests_support_boot_log_LDADD = $(LINK_DAEMON) $(LINK_ATTEST)
 # Appraisal by reference sets.
 TESTS += %D%/policy.bats %D%/policy_evidence.bats
 EXTRA_DIST += %D%/policy.bats %D%/policy_evidence.bats tests/support/boots.sh
+TESTS += %D%/policy.bats
+EXTRA_DIST += %D%/policy.bats
+# Logs larger than a message.
+TESTS += %D%/large_evidence.bats
+EXTRA_DIST += %D%/large_evidence.bats

@@ -1,6 +1,7 @@
 # tests of lib/protocol
 
 UNIT_PROTOCOL_VM = \
+	%D%/test_evidence_transfer \
 	%D%/test_image_manifest \
 	%D%/test_inputs \
 	%D%/test_launch_order \
@@ -16,6 +17,8 @@ EXTRA_DIST += tests/support/vm.h
 
 tests_unit_lib_protocol_test_image_manifest_SOURCES = %D%/test_image_manifest.c
 tests_unit_lib_protocol_test_image_manifest_LDADD = $(LINK_PROTOCOL) $(LINK_TEST)
+tests_unit_lib_protocol_test_evidence_transfer_SOURCES = %D%/test_evidence_transfer.c
+tests_unit_lib_protocol_test_evidence_transfer_LDADD = $(LINK_PROTOCOL) $(LINK_TEST)
 tests_unit_lib_protocol_test_inputs_SOURCES = %D%/test_inputs.c
 tests_unit_lib_protocol_test_inputs_LDADD = $(LINK_PROTOCOL) $(LINK_TEST)
 tests_unit_lib_protocol_test_launch_order_SOURCES = %D%/test_launch_order.c

@@ -124,6 +124,24 @@ static void evidence_binds_the_quote_and_all_logs(void **state)
     assert_all_differ(hashes, ARRAY_SIZE(hashes));
 }
 
+static void an_announcement_binds_secret_transcript_and_size(void **state)
+{
+    struct digest a = {{1}}, b = {{2}};
+    struct digest hashes[] = {
+        announcement_mac(&scopes[0], view_string("secret"), &a, 300000),
+        announcement_mac(&scopes[1], view_string("secret"), &a, 300000),
+        announcement_mac(&scopes[2], view_string("secret"), &a, 300000),
+        announcement_mac(&scopes[0], view_string("secrets"), &a, 300000),
+        announcement_mac(&scopes[0], view_string("secret"), &b, 300000),
+        announcement_mac(&scopes[0], view_string("secret"), &a, 300001),
+        /* No other proof under the secret. */
+        activation_mac(&scopes[0], view_string("secret"), &a, &b),
+    };
+
+    (void)state;
+    assert_all_differ(hashes, ARRAY_SIZE(hashes));
+}
+
 static void proofs_bind_secret_transcript_and_evidence(void **state)
 {
     struct digest a = {{1}}, b = {{2}};
@@ -191,6 +209,7 @@ int main(void)
         cmocka_unit_test(a_host_quote_binds_role_names_key_and_connection),
         cmocka_unit_test(a_transcript_binds_all_that_was_said),
         cmocka_unit_test(evidence_binds_the_quote_and_all_logs),
+        cmocka_unit_test(an_announcement_binds_secret_transcript_and_size),
         cmocka_unit_test(proofs_bind_secret_transcript_and_evidence),
         cmocka_unit_test(a_renewal_binds_nonce_registration_key_and_connection),
         cmocka_unit_test(a_sealed_seed_is_for_one_member_id_and_key),
