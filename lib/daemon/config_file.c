@@ -313,7 +313,7 @@ enum status config_file_parse(const char *name, struct view text, const struct c
                               size_t key_count, struct config_file **ret_config, char *ret_error)
 {
     OWN(config_file) struct config_file *config = calloc(1, sizeof *config);
-    char *copy = strndup((const char *)text.data, text.size);
+    char *copy = malloc(text.size + 1);
     enum status status;
 
     ASSERT(key_count > 0 && key_count <= KEY_COUNT_MAX);
@@ -327,6 +327,10 @@ enum status config_file_parse(const char *name, struct view text, const struct c
         free(copy);
         return error_of(STATUS_NO_MEMORY, name, 0, ret_error, "out of memory");
     }
+    if (text.size > 0) {
+        memcpy(copy, text.data, text.size);
+    }
+    copy[text.size] = '\0';
     status = characters_check(name, (const char *)text.data, text.size, ret_error);
     if (status == STATUS_OK) {
         status = text_parse(config, copy, ret_error);
