@@ -266,6 +266,11 @@ static enum status quote_appraise(const struct evidence_view *evidence,
         status = status == STATUS_OK ? files : status;
     }
     TRY(status);
+    /* Where nobody enforces anything of files, what is known of them is kept: it never goes back.
+     */
+    if (inputs->previous && boot->ima.count < inputs->previous->ima.count) {
+        boot->ima = inputs->previous->ima;
+    }
     return policy->listed ? pcr_policy_check(policy, &appraisal->pcrs, refusal) : STATUS_OK;
 }
 

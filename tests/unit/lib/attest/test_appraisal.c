@@ -419,6 +419,28 @@ static void renewal_that_rests_on_what_has_moved_needs_whole_evidence(void **sta
     assert_bench_refused(soft.bench, REFUSAL_QUOTE_DIGEST);
 }
 
+/* The state takes no progress that is less than before, whatever the policy asks for now. */
+static void policy_that_asks_for_no_files_any_more_keeps_what_is_known_of_them(void **state)
+{
+    OWN(soft_bench) struct soft_bench soft = soft_bench_new();
+    struct pcr_bank bank = soft_bench_begin(&soft);
+    struct soft_quote later = soft_quote_of(&soft);
+    struct appraisal appraisal;
+
+    (void)state;
+    assert_ok(bench_run(soft.bench, &appraisal, NULL));
+    soft.previous = appraisal.boot;
+    soft.bench->inputs.previous = &soft.previous;
+    soft.bench->inputs.is_whole = true;
+    soft.bench->policy.needs_ima_log = false;
+    assert_ok(pcr_policy_allow(&soft.bench->policy, PCR_IMA, &bank.values[PCR_IMA]));
+    later.clock_ms++;
+    soft_quote_take(&soft, &bank, EVIDENCE_MASK, &later);
+    assert_ok(bench_run(soft.bench, &appraisal, NULL));
+    assert_int_equal(appraisal.boot.ima.count, 21);
+    assert_true(digest_equal(&appraisal.boot.ima.aggregate, &soft.previous.ima.aggregate));
+}
+
 /* An IMA log says on which firmware PCRs it rests. */
 static void boot_aggregate_of_other_firmware_is_refused(void **state)
 {
@@ -489,6 +511,7 @@ int main(void)
         cmocka_unit_test(violations_are_refused),
         cmocka_unit_test(renewal_after_a_reset_or_with_a_clock_that_stands_is_refused),
         cmocka_unit_test(renewal_that_rests_on_what_has_moved_needs_whole_evidence),
+        cmocka_unit_test(policy_that_asks_for_no_files_any_more_keeps_what_is_known_of_them),
         cmocka_unit_test(boot_aggregate_of_other_firmware_is_refused),
         cmocka_unit_test(firmware_pcr_without_an_explanation_is_refused),
         cmocka_unit_test(good_boots_are_accepted),
